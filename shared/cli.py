@@ -1,0 +1,69 @@
+"""The run commands' arguments, progress and closing summary: the same for every tool."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from shared import records
+from shared.contracts import PermanentError
+from shared.ingest import months_up_to
+from shared.records import RunRecord
+from shared.settings import Settings
+
+
+def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
+    """Parse the command line, run each month, write its record and print a summary; exits 1 if a run failed."""
+    parser = argparse.ArgumentParser(description=f"Run the pipeline in {tool}.")
+    parser.add_argument("months", nargs="+", metavar="MONTH", help="target month, such as 2013-06")
+    parser.add_argument("--source", default="", help="folder or URL of the source; default: the flights of 2013")
+    parser.add_argument("--min-rows", type=int, default=Settings.model_fields["min_rows"].default)
+    parser.add_argument("--families", nargs="+", default=Settings.model_fields["families"].default)
+    arguments = parser.parse_args()
+    source = arguments.source
+    if source and "://" not in source:
+        source = str(Path(source).resolve())
+    failed = False
+    try:
+        settings = Settings(tool=tool, source=source, min_rows=arguments.min_rows, families=tuple(arguments.families))
+        for month in arguments.months:
+            months_up_to(month)
+        for month in arguments.months:
+            record = run(month, settings)
+            path = records.write(record, settings)
+            print(summary(record, path), flush=True)
+            failed = failed or record.state == "failed"
+    except PermanentError as error:
+        sys.exit(f"error: {error}")
+    sys.exit(failed)
+
+
+def log_progress() -> None:
+    """Print the stages' own log lines; for a tool that does not do so itself."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", stream=sys.stdout
+    )
+    logging.getLogger("shared").setLevel(logging.INFO)
+
+
+def summary(record: RunRecord, path: Path) -> str:
+    """A short account of the run for a person."""
+    trained = [stage for stage in record.stages if stage.stage == "train" and stage.key]
+    seconds = (record.ended - record.started).total_seconds()
+    lines = [
+        "",
+        f"{record.tool} {record.tool_version}, {record.month}: {record.state} in {seconds:.1f} s",
+        f"  candidates  {sum(stage.state == 'success' for stage in trained)} of {len(trained)} trained",
+    ]
+    if record.evaluation:
+        its = record.evaluation
+        champion = f"{its.champion.brier:.4f}" if its.champion else "none"
+        scores = f"challenger {its.challenger.brier:.4f}, champion {champion}, base rate {its.base_rate.brier:.4f}"
+        lines.append(f"  decision    {its.decision} (Brier score: {scores})")
+    if record.champion:
+        lines.append(f"  champion    version {record.champion.version}, fingerprint {record.champion.fingerprint[:12]}")
+    if record.error:
+        lines.append(f"  error       {record.error}")
+    return "\n".join([*lines, f"  record      {os.path.relpath(path)}"])

@@ -1,0 +1,106 @@
+"""Stage 7, `deploy`: registers the challenger, smoke-tests it through the serving app and puts it in service."""
+
+import logging
+from importlib import metadata
+
+import mlflow
+import polars as pl
+import skops.io
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import infer_signature
+
+from shared import registry, serving, tracking
+from shared.contracts import Deployment, Evaluation, PermanentError
+from shared.features import FEATURES, read
+from shared.model import TRUSTED_TYPES, RoutedModel
+from shared.settings import Settings
+
+PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
+SMOKE_ROWS = 20
+
+log = logging.getLogger(__name__)
+
+
+def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
+    """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
+
+    Safe to repeat at any point: a version that was registered for the same month and predictions is used again.
+    Raises PermanentError, with the aliases as before, if the champion has changed since the evaluation or the smoke test fails.
+    """
+    with tracking.registry_lock(settings):
+        champion = registry.by_alias(registry.CHAMPION, settings)
+        version = registry.by_fingerprint(evaluation.month, evaluation.challenger_fingerprint, settings)
+        if champion and version and champion.version == version.version:
+            log.info("version %s is in service already: nothing changed", version.version)
+            return deployment(evaluation, version, changed=False, settings=settings)
+        check_champion(champion, evaluation)
+        rows = (
+            read(evaluation.features.file, settings.store).filter(pl.col("month") == evaluation.month).select(FEATURES)
+        )
+        version = version or register(evaluation, rows, settings)
+        smoke_test(version, rows, settings)
+        if champion:
+            registry.move_alias(registry.PREVIOUS, champion, settings)
+        registry.move_alias(registry.CHAMPION, version, settings)
+    log.info("version %s of %s is in service", version.version, settings.model_name)
+    return deployment(evaluation, version, changed=True, settings=settings)
+
+
+def deployment(evaluation: Evaluation, version: ModelVersion, changed: bool, settings: Settings) -> Deployment:
+    previous = registry.by_alias(registry.PREVIOUS, settings)
+    return Deployment(
+        version=str(version.version),
+        previous=str(previous.version) if previous else None,
+        fingerprint=evaluation.challenger_fingerprint,
+        changed=changed,
+    )
+
+
+def check_champion(champion: ModelVersion | None, evaluation: Evaluation) -> None:
+    found = str(champion.version) if champion else None
+    if found != evaluation.champion_version:
+        raise PermanentError(
+            f"champion of {evaluation.month} is version {found} now, but the challenger was compared with version "
+            f"{evaluation.champion_version}; run the month again"
+        )
+
+
+def register(evaluation: Evaluation, rows: pl.DataFrame, settings: Settings) -> ModelVersion:
+    """Log the challenger with signature and input example, without pickle, and register it."""
+    model: RoutedModel = skops.io.load(settings.store / evaluation.model.path, trusted=TRUSTED_TYPES)
+    example = rows.head(100).to_pandas()
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    with mlflow.start_run(run_id=evaluation.run_id):
+        info = mlflow.sklearn.log_model(
+            model,
+            name="challenger",
+            signature=infer_signature(example, model.predict_proba(example)),
+            input_example=example.head(3),
+            pip_requirements=requirements(),
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            pyfunc_predict_fn="predict_proba",
+        )
+    tags = {"month": evaluation.month, "fingerprint": evaluation.challenger_fingerprint}
+    return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings)
+
+
+def requirements() -> list[str]:
+    return [f"{package}=={metadata.version(package)}" for package in PACKAGES]
+
+
+def smoke_test(version: ModelVersion, rows: pl.DataFrame, settings: Settings) -> None:
+    """Serve the version under the alias `challenger` and compare its answers with the model's own."""
+    before = registry.by_alias(registry.CHALLENGER, settings)
+    registry.move_alias(registry.CHALLENGER, version, settings)
+    sample = rows.head(SMOKE_ROWS)
+    try:
+        answered = serving.predict_once(sample, registry.CHALLENGER, settings)
+        expected = registry.load(version, settings).predict_proba(sample)[:, 1].tolist()
+        if answered.version != str(version.version) or answered.late != expected:
+            raise PermanentError(f"version {version.version} answers otherwise than the model predicts")
+    except BaseException as error:
+        registry.move_alias(registry.CHALLENGER, before, settings)
+        raise PermanentError(
+            f"smoke test of version {version.version} failed ({error}); the aliases are as before"
+        ) from error

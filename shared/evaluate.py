@@ -1,0 +1,163 @@
+"""Stage 6, `evaluate`: routes each airport to its best candidate and compares that challenger with the champion."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import skops.io
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from shared import registry, store, tracking
+from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
+from shared.features import read
+from shared.model import TRUSTED_TYPES, RoutedModel
+from shared.settings import Settings
+
+BINS = 10
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Evaluation:
+    """Score challenger, champion and the no-skill base rate on the target month, and decide by the Brier score.
+
+    `trained` holds the candidates that survived, in any order.
+    Raises PermanentError with the names of the airports that are left without a model.
+    """
+    with tracking.finishing(plan.run_id, settings) as mlflow:
+        month, best = plan.features.month, best_by_origin(plan, trained)
+        rows = read(plan.features.file, settings.store)
+        window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
+        challenger, champion = routed(best, window, settings), registry.by_alias(registry.CHAMPION, settings)
+        challenger_says = challenger.predict_proba(target)[:, 1]
+        champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
+        scores = {
+            "challenger": score(target, challenger_says),
+            "champion": None if champion_says is None else score(target, champion_says),
+            "base_rate": score(target, no_skill(window, target)),
+        }
+        decision, reason = decide(scores, challenger_says, champion_says, champion.version if champion else None)
+        for who, its in scores.items():
+            if its:
+                tracking.log_metrics(mlflow, plan.run_id, {f"{who}_{name}": getattr(its, name) for name in METRICS})
+        mlflow.set_tag(plan.run_id, "decision", decision)
+    notes = fallbacks(target, best)
+    for line in (*notes, f"{month}: {decision}, {reason}"):
+        log.info("%s", line)
+    return Evaluation(
+        month=month,
+        run_id=plan.run_id,
+        features=plan.features,
+        model=store.add(settings.store, f"models/{month}/challenger.skops", skops.io.dumps(challenger)),
+        best={origin: its.candidate.family for origin, its in best.items()},
+        **scores,
+        champion_version=str(champion.version) if champion else None,
+        challenger_fingerprint=fingerprint(challenger_says),
+        champion_fingerprint=None if champion_says is None else fingerprint(champion_says),
+        decision=decision,
+        reason=reason,
+        notes=notes,
+    )
+
+
+METRICS = ("brier", "auc", "calibration_error")
+
+
+def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]:
+    """Each origin's candidate with the lowest Brier score; of equal ones the first planned."""
+    survivors = {its.candidate.key: its for its in trained}
+    best: dict[str, Trained] = {}
+    for candidate in plan.candidates:
+        its = survivors.get(candidate.key)
+        if its and (candidate.origin not in best or its.brier < best[candidate.origin].brier):
+            best[candidate.origin] = its
+    left_out = sorted({candidate.origin for candidate in plan.candidates} - set(best))
+    if left_out:
+        raise PermanentError(
+            f"no candidate survived for {', '.join(left_out)}: {len(survivors)} of {len(plan.candidates)} candidates were trained, "
+            "expected at least one for each airport; see why the others failed, then run the month again"
+        )
+    return best
+
+
+def routed(best: dict[str, Trained], window: pl.DataFrame, settings: Settings) -> RoutedModel:
+    models = {
+        origin: skops.io.load(settings.store / its.model.path, trusted=TRUSTED_TYPES) for origin, its in best.items()
+    }
+    return RoutedModel(models=models, late_rate=late_rate(window))
+
+
+def late_rate(rows: pl.DataFrame) -> float:
+    return float(rows["late"].sum() / rows.height)
+
+
+def no_skill(window: pl.DataFrame, target: pl.DataFrame) -> np.ndarray:
+    """For each flight the window's late rate at its origin; for a new origin, the whole window's."""
+    rates = {str(origin): late_rate(rows) for (origin,), rows in window.partition_by("origin", as_dict=True).items()}
+    return np.array([rates.get(origin, late_rate(window)) for origin in target["origin"]])
+
+
+def fallbacks(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]:
+    """Says which origins of the target month have no model and so get the window's late rate."""
+    without = target.filter(~pl.col("origin").is_in(list(best)))
+    counts = without.group_by("origin").len().sort("origin")
+    return tuple(
+        f"{origin} has no model of its own (new, or too few training rows): its {count} flights get the window's late rate"
+        for origin, count in counts.iter_rows()
+    )
+
+
+def score(target: pl.DataFrame, predicted: np.ndarray) -> Scores:
+    late, origins = target["late"].to_numpy(), target["origin"].to_numpy()
+    by_origin = {
+        str(origin): score_rows(late[origins == origin], predicted[origins == origin]) for origin in np.unique(origins)
+    }
+    observed, mean = calibration_curve(late, predicted, n_bins=BINS)
+    curve = tuple((float(p), float(o)) for p, o in zip(mean, observed, strict=True))
+    return Scores(**score_rows(late, predicted).model_dump(), by_origin=by_origin, calibration_curve=curve)
+
+
+def score_rows(late: np.ndarray, predicted: np.ndarray) -> Score:
+    return Score(
+        rows=len(late),
+        brier=float(brier_score_loss(late, predicted, pos_label=True)),
+        auc=float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None,
+        calibration_error=calibration_error(late, predicted),
+    )
+
+
+def calibration_error(late: np.ndarray, predicted: np.ndarray) -> float:
+    """Expected calibration error in ten bins of equal width: Naeini, Cooper and Hauskrecht, AAAI 2015."""
+    bins = np.minimum((predicted * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights=predicted, minlength=BINS) - np.bincount(bins, weights=late, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(late))
+
+
+def decide(
+    scores: dict[str, Scores | None],
+    challenger_says: np.ndarray,
+    champion_says: np.ndarray | None,
+    version: str | None,
+) -> tuple[Literal["promote", "keep"], str]:
+    """Promote a challenger that beats the base rate and the champion by its Brier score."""
+    challenger, base_rate, champion = (scores[who] for who in ("challenger", "base_rate", "champion"))
+    assert challenger and base_rate
+    mine = f"challenger's Brier score {challenger.brier:.4f}"
+    if challenger.brier >= base_rate.brier:
+        return "keep", f"{mine} does not beat the base rate's {base_rate.brier:.4f}"
+    if champion is None or champion_says is None:
+        return "promote", f"{mine} beats the base rate's {base_rate.brier:.4f}, and there is no champion yet"
+    if np.array_equal(challenger_says, champion_says):
+        return "keep", f"this very model is in service already, as version {version}: nothing changes"
+    if challenger.brier < champion.brier:
+        return "promote", f"{mine} beats the {champion.brier:.4f} of version {version} in service"
+    return "keep", f"{mine} does not beat the {champion.brier:.4f} of version {version} in service"
+
+
+def fingerprint(predicted: np.ndarray) -> str:
+    """sha256 over the float64 predictions in row order."""
+    return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()

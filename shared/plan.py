@@ -1,0 +1,57 @@
+"""Stage 4, `plan`: decides at run time, from data and settings, which candidates to train."""
+
+import logging
+from datetime import date, timedelta
+
+import polars as pl
+
+from shared import tracking
+from shared.contracts import Candidate, Features, PermanentError, Plan
+from shared.features import read
+from shared.settings import Settings
+
+HOLDOUT_DAYS = 14
+
+log = logging.getLogger(__name__)
+
+
+def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
+    """One candidate for each origin airport with at least `min_rows` training rows and each model family.
+
+    Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run.
+    Raises PermanentError if there is no candidate, or no late flight to learn from.
+    """
+    window = read(features.file, settings.store).filter(pl.col("month") != features.month)
+    origins = trainable_origins(window, features, settings.min_rows)
+    candidates = tuple(Candidate(origin=origin, family=family) for origin in origins for family in settings.families)
+    if not candidates:
+        largest = window["origin"].value_counts()["count"].max() if window.height else 0
+        raise PermanentError(
+            f"no candidate to train for {features.month}: no origin airport has min_rows={settings.min_rows} training rows "
+            f"(the largest has {largest}), or no model family is set; lower min_rows or name families"
+        )
+    run_id = tracking.start_parent(features, orchestrator_run, settings)
+    log.info("%s: %d candidates: %s", features.month, len(candidates), ", ".join(c.key for c in candidates))
+    return Plan(features=features, candidates=candidates, experiment=settings.experiment, run_id=run_id)
+
+
+def trainable_origins(window: pl.DataFrame, features: Features, min_rows: int) -> list[str]:
+    """Origins with enough rows in the window, some of them in its last 14 days; sorted by name."""
+    fit = pl.col("date") < holdout_start(features)
+    counts = window.group_by("origin").agg(
+        rows=pl.len(), fit=fit.sum(), late=(fit & pl.col("late")).sum(), holdout=(~fit).sum()
+    )
+    chosen = counts.filter((pl.col("rows") >= min_rows) & (pl.col("holdout") > 0)).sort("origin")
+    for origin, fitted, late in chosen.select("origin", "fit", "late").iter_rows():
+        if late in (0, fitted):
+            found = "no late flight" if late == 0 else "only late flights"
+            raise PermanentError(
+                f"{found} among {fitted} from {origin} in {features.window[0]} to {features.window[-1]}, expected both late "
+                "and punctual ones to learn from; check arr_delay in the source"
+            )
+    return chosen["origin"].to_list()
+
+
+def holdout_start(features: Features) -> date:
+    """The first of the window's last 14 days."""
+    return date.fromisoformat(f"{features.month}-01") - timedelta(days=HOLDOUT_DAYS)

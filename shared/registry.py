@@ -1,0 +1,54 @@
+"""The model registry: versions found by what they predict, and the aliases champion, challenger and previous."""
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from shared import tracking
+from shared.model import RoutedModel
+from shared.settings import Settings
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model; no such alias
+
+
+def by_alias(alias: str, settings: Settings) -> ModelVersion | None:
+    """The version that bears the alias, or None."""
+    try:
+        return tracking.client(settings).get_model_version_by_alias(settings.model_name, alias)
+    except MlflowException as error:
+        if error.error_code not in MISSING:
+            raise
+        return None
+
+
+def by_fingerprint(month: str, fingerprint: str, settings: Settings) -> ModelVersion | None:
+    """The version that was made for the month and predicts just this, or None."""
+    same = f"name = '{settings.model_name}' AND tags.month = '{month}' AND tags.fingerprint = '{fingerprint}'"
+    found = tracking.client(settings).search_model_versions(same, max_results=1)
+    return found[0] if found else None
+
+
+def add_version(source: str, model_id: str, run_id: str, tags: dict[str, str], settings: Settings) -> ModelVersion:
+    """Register a logged model, tags and all in one step."""
+    store = tracking.client(settings)
+    if not store.search_registered_models(f"name = '{settings.model_name}'"):
+        store.create_registered_model(settings.model_name)
+    return store.create_model_version(settings.model_name, source, run_id, tags=tags, model_id=model_id)
+
+
+def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:
+    """The model of a version, as it was trained."""
+    number = version if isinstance(version, str) else version.version
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    model: RoutedModel = mlflow.sklearn.load_model(f"models:/{settings.model_name}/{number}")
+    return model
+
+
+def move_alias(alias: str, version: ModelVersion | None, settings: Settings) -> None:
+    """Let the version bear the alias; None takes the alias away."""
+    store = tracking.client(settings)
+    if version is None:
+        store.delete_registered_model_alias(settings.model_name, alias)
+    else:
+        store.set_registered_model_alias(settings.model_name, alias, version.version)

