@@ -81,7 +81,7 @@ class Plan(Contract):
 
 
 class Trained(Contract):
-    """`train`: one fitted candidate and its scores on the window's last 14 days (AUC is null if they hold one class)."""
+    """`train`: a fitted candidate and its scores on the window's last 14 days; AUC is null if they hold one class."""
 
     candidate: Candidate
     model: File

@@ -25,7 +25,8 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
 
     Safe to repeat at any point: a version that was registered for the same month and predictions is used again.
-    Raises PermanentError, with the aliases as before, if the champion has changed since the evaluation or the smoke test fails.
+    Raises PermanentError, the aliases being as before, if the champion has changed since the evaluation, or if the
+    smoke test fails.
     """
     with tracking.registry_lock(settings):
         champion = registry.by_alias(registry.CHAMPION, settings)

@@ -35,13 +35,13 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         challenger, champion = routed(best, window, settings), registry.by_alias(registry.CHAMPION, settings)
         challenger_says = challenger.predict_proba(target)[:, 1]
         champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
-        scores = {
-            "challenger": score(target, challenger_says),
-            "champion": None if champion_says is None else score(target, champion_says),
-            "base_rate": score(target, no_skill(window, target)),
-        }
-        decision, reason = decide(scores, challenger_says, champion_says, champion.version if champion else None)
-        for who, its in scores.items():
+        scored = score(target, challenger_says)
+        scored_champion = None if champion_says is None else score(target, champion_says)
+        base_rate = score(target, no_skill(window, target))
+        version = str(champion.version) if champion else None
+        same = champion_says is not None and np.array_equal(challenger_says, champion_says)
+        decision, reason = decide(scored, scored_champion, base_rate, version, same)
+        for who, its in {"challenger": scored, "champion": scored_champion, "base_rate": base_rate}.items():
             if its:
                 tracking.log_metrics(mlflow, plan.run_id, {f"{who}_{name}": getattr(its, name) for name in METRICS})
         mlflow.set_tag(plan.run_id, "decision", decision)
@@ -54,8 +54,10 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         features=plan.features,
         model=store.add(settings.store, f"models/{month}/challenger.skops", skops.io.dumps(challenger)),
         best={origin: its.candidate.family for origin, its in best.items()},
-        **scores,
-        champion_version=str(champion.version) if champion else None,
+        challenger=scored,
+        champion=scored_champion,
+        base_rate=base_rate,
+        champion_version=version,
         challenger_fingerprint=fingerprint(challenger_says),
         champion_fingerprint=None if champion_says is None else fingerprint(champion_says),
         decision=decision,
@@ -78,8 +80,8 @@ def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]
     left_out = sorted({candidate.origin for candidate in plan.candidates} - set(best))
     if left_out:
         raise PermanentError(
-            f"no candidate survived for {', '.join(left_out)}: {len(survivors)} of {len(plan.candidates)} candidates were trained, "
-            "expected at least one for each airport; see why the others failed, then run the month again"
+            f"no candidate survived for {', '.join(left_out)}: {len(survivors)} of {len(plan.candidates)} candidates "
+            "were trained, expected at least one for each airport; see why the others failed, then run the month again"
         )
     return best
 
@@ -106,7 +108,7 @@ def fallbacks(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]
     without = target.filter(~pl.col("origin").is_in(list(best)))
     counts = without.group_by("origin").len().sort("origin")
     return tuple(
-        f"{origin} has no model of its own (new, or too few training rows): its {count} flights get the window's late rate"
+        f"{origin} has no model (new, or too few training rows): its {count} flights get the window's late rate"
         for origin, count in counts.iter_rows()
     )
 
@@ -138,20 +140,18 @@ def calibration_error(late: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def decide(
-    scores: dict[str, Scores | None],
-    challenger_says: np.ndarray,
-    champion_says: np.ndarray | None,
-    version: str | None,
+    challenger: Score, champion: Score | None, base_rate: Score, version: str | None, same: bool
 ) -> tuple[Literal["promote", "keep"], str]:
-    """Promote a challenger that beats the base rate and the champion by its Brier score."""
-    challenger, base_rate, champion = (scores[who] for who in ("challenger", "base_rate", "champion"))
-    assert challenger and base_rate
+    """Promote a challenger that beats the base rate and the champion by its Brier score.
+
+    `version` is the champion's; `same` tells that it predicts just what the challenger does.
+    """
     mine = f"challenger's Brier score {challenger.brier:.4f}"
     if challenger.brier >= base_rate.brier:
         return "keep", f"{mine} does not beat the base rate's {base_rate.brier:.4f}"
-    if champion is None or champion_says is None:
+    if champion is None:
         return "promote", f"{mine} beats the base rate's {base_rate.brier:.4f}, and there is no champion yet"
-    if np.array_equal(challenger_says, champion_says):
+    if same:
         return "keep", f"this very model is in service already, as version {version}: nothing changes"
     if challenger.brier < champion.brier:
         return "promote", f"{mine} beats the {champion.brier:.4f} of version {version} in service"

@@ -98,9 +98,7 @@ def minutes(clock: str) -> pl.Expr:
 
 def told_apart(flights: pl.DataFrame, arrived: pl.DataFrame, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
     """What the reader of a run should know of its rows."""
-    notes = [
-        f"{flights.height - arrived.height} of {flights.height} flights did not arrive (cancelled or diverted): left out"
-    ]
+    notes = [f"{flights.height - arrived.height} of {flights.height} flights were cancelled or diverted: left out"]
     lookups = {
         "tailnum": ("planes.csv", "tailnum"),
         "dest": ("airports.csv", "faa"),

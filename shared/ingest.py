@@ -4,7 +4,7 @@ import logging
 from datetime import date
 
 from shared import store
-from shared.contracts import Batch, File, PermanentError
+from shared.contracts import Batch, PermanentError
 from shared.settings import Settings
 from shared.source import LOOKUPS, Source
 
@@ -56,8 +56,8 @@ def check_no_gap(months: list[str], present: tuple[str, ...], source: Source) ->
             )
     if len(present) < 2:
         raise PermanentError(
-            f"flights/{months[-2]}.csv is missing at the source {source.base}, and {months[-1]} needs at least one month "
-            "before it to train on; ask for a later month"
+            f"flights/{months[-2]}.csv is missing at the source {source.base}, and {months[-1]} needs at least one "
+            "month before it to train on; ask for a later month"
         )
 
 

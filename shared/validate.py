@@ -31,14 +31,14 @@ class Failure(Contract):
         return f"{self.file}: column {self.column} fails {self.check} in {self.count} rows{where}"
 
 
-class InvalidBatch(PermanentError):
+class InvalidBatchError(PermanentError):
     """Names every rule that the batch breaks; `report` is the file that lists them."""
 
 
 def validate(batch: Batch, settings: Settings) -> Validated:
     """Check every file of the batch against its table's rules, all failures at once.
 
-    Raises InvalidBatch after the bad files and a report were put aside in the store's `quarantine/<month>`.
+    Raises InvalidBatchError after the bad files and a report were put aside in the store's `quarantine/<month>`.
     """
     frames: dict[str, pl.DataFrame] = {}
     failures: list[Failure] = []
@@ -130,7 +130,7 @@ def failure(name: str, column: str, check: str, rows: list[int | None], values: 
     return Failure(file=name, column=column, check=check, count=len(rows), first=told)
 
 
-def put_aside(batch: Batch, failures: list[Failure], settings: Settings) -> InvalidBatch:
+def put_aside(batch: Batch, failures: list[Failure], settings: Settings) -> InvalidBatchError:
     """Copy the bad files to the quarantine with a report beside them, and return the error to raise."""
     quarantine = settings.store / "quarantine" / batch.month
     bad: list[File] = [file for file in batch.files if any(failure.file == file.name for failure in failures)]
@@ -138,7 +138,7 @@ def put_aside(batch: Batch, failures: list[Failure], settings: Settings) -> Inva
         store.add(quarantine, file.name, (settings.store / file.path).read_bytes())
     report = json.dumps([failure.model_dump() for failure in failures], indent=1).encode()
     path = quarantine / store.add(quarantine, "report.json", report).path
-    return InvalidBatch(
+    return InvalidBatchError(
         f"{'; '.join(map(str, failures))}; mend the source; the bad files and a report are in {path.parent}"
     )
 
