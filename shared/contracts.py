@@ -110,13 +110,16 @@ class Scores(Score):
 
 
 class Evaluation(Contract):
-    """`evaluate`: challenger, champion and base rate on the target month, and what to do about it."""
+    """`evaluate`: challenger, champion and base rate on the target month, and what to do about it.
+
+    The challenger is `best`, each origin's chosen candidate, with `late_rate` for other origins.
+    """
 
     month: Month
     run_id: str
     features: Features
-    model: File
-    best: dict[str, str]
+    best: dict[str, Trained]
+    late_rate: float
     challenger: Scores
     champion: Scores | None
     base_rate: Scores

@@ -5,12 +5,12 @@ from importlib import metadata
 
 import mlflow
 import polars as pl
-import skops.io
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import infer_signature
 
 from shared import registry, serving, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
+from shared.evaluate import routed
 from shared.features import FEATURES, read
 from shared.model import TRUSTED_TYPES, RoutedModel
 from shared.settings import Settings
@@ -38,8 +38,9 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
         rows = (
             read(evaluation.features.file, settings.store).filter(pl.col("month") == evaluation.month).select(FEATURES)
         )
-        version = version or register(evaluation, rows, settings)
-        smoke_test(version, rows, settings)
+        challenger = routed(evaluation.best, evaluation.late_rate, settings)
+        version = version or register(challenger, evaluation, rows, settings)
+        smoke_test(version, challenger, rows, settings)
         if champion:
             registry.move_alias(registry.PREVIOUS, champion, settings)
         registry.move_alias(registry.CHAMPION, version, settings)
@@ -66,16 +67,15 @@ def check_champion(champion: ModelVersion | None, evaluation: Evaluation) -> Non
         )
 
 
-def register(evaluation: Evaluation, rows: pl.DataFrame, settings: Settings) -> ModelVersion:
+def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame, settings: Settings) -> ModelVersion:
     """Log the challenger with signature and input example, without pickle, and register it."""
-    model: RoutedModel = skops.io.load(settings.store / evaluation.model.path, trusted=TRUSTED_TYPES)
     example = rows.head(100).to_pandas()
     mlflow.set_tracking_uri(settings.tracking_uri)
     with mlflow.start_run(run_id=evaluation.run_id):
         info = mlflow.sklearn.log_model(
-            model,
+            challenger,
             name="challenger",
-            signature=infer_signature(example, model.predict_proba(example)),
+            signature=infer_signature(example, challenger.predict_proba(example)),
             input_example=example.head(3),
             pip_requirements=requirements(),
             serialization_format="skops",
@@ -90,16 +90,16 @@ def requirements() -> list[str]:
     return [f"{package}=={metadata.version(package)}" for package in PACKAGES]
 
 
-def smoke_test(version: ModelVersion, rows: pl.DataFrame, settings: Settings) -> None:
-    """Serve the version under the alias `challenger` and compare its answers with the model's own."""
+def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFrame, settings: Settings) -> None:
+    """Serve the version under the alias `challenger` and compare its answers with the challenger's own."""
     before = registry.by_alias(registry.CHALLENGER, settings)
     registry.move_alias(registry.CHALLENGER, version, settings)
     sample = rows.head(SMOKE_ROWS)
     try:
         answered = serving.predict_once(sample, registry.CHALLENGER, settings)
-        expected = registry.load(version, settings).predict_proba(sample)[:, 1].tolist()
+        expected = challenger.predict_proba(sample)[:, 1].tolist()
         if answered.version != str(version.version) or answered.late != expected:
-            raise PermanentError(f"version {version.version} answers otherwise than the model predicts")
+            raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
     except BaseException as error:
         registry.move_alias(registry.CHALLENGER, before, settings)
         raise PermanentError(

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shared import registry, store, tracking
+from shared import registry, tracking
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
 from shared.features import read
 from shared.model import TRUSTED_TYPES, RoutedModel
@@ -32,7 +32,8 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         month, best = plan.features.month, best_by_origin(plan, trained)
         rows = read(plan.features.file, settings.store)
         window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
-        challenger, champion = routed(best, window, settings), registry.by_alias(registry.CHAMPION, settings)
+        challenger = routed(best, late_rate(window), settings)
+        champion = registry.by_alias(registry.CHAMPION, settings)
         challenger_says = challenger.predict_proba(target)[:, 1]
         champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
         scored = score(target, challenger_says)
@@ -52,8 +53,8 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         month=month,
         run_id=plan.run_id,
         features=plan.features,
-        model=store.add(settings.store, f"models/{month}/challenger.skops", skops.io.dumps(challenger)),
-        best={origin: its.candidate.family for origin, its in best.items()},
+        best=best,
+        late_rate=challenger.late_rate,
         challenger=scored,
         champion=scored_champion,
         base_rate=base_rate,
@@ -86,11 +87,12 @@ def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]
     return best
 
 
-def routed(best: dict[str, Trained], window: pl.DataFrame, settings: Settings) -> RoutedModel:
+def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
+    """The model that sends each flight to its origin's best candidate."""
     models = {
         origin: skops.io.load(settings.store / its.model.path, trusted=TRUSTED_TYPES) for origin, its in best.items()
     }
-    return RoutedModel(models=models, late_rate=late_rate(window))
+    return RoutedModel(models=models, late_rate=late_rate)
 
 
 def late_rate(rows: pl.DataFrame) -> float:
@@ -99,8 +101,8 @@ def late_rate(rows: pl.DataFrame) -> float:
 
 def no_skill(window: pl.DataFrame, target: pl.DataFrame) -> np.ndarray:
     """For each flight the window's late rate at its origin; for a new origin, the whole window's."""
-    rates = {str(origin): late_rate(rows) for (origin,), rows in window.partition_by("origin", as_dict=True).items()}
-    return np.array([rates.get(origin, late_rate(window)) for origin in target["origin"]])
+    rates = {origin: late_rate(rows) for (origin,), rows in window.partition_by("origin", as_dict=True).items()}
+    return target["origin"].replace_strict(rates, default=late_rate(window), return_dtype=pl.Float64).to_numpy()
 
 
 def fallbacks(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
         largest = max(window["origin"].value_counts()["count"], default=0)
         raise PermanentError(
             f"no candidate to train for {features.month}: {len(settings.families)} model families, but no origin "
-            f"airport with {settings.min_rows} training rows (the largest has {largest}); lower min_rows or name families"
+            f"airport with {settings.min_rows} training rows (the most is {largest}); lower min_rows or name families"
         )
     run_id = tracking.start_parent(features, orchestrator_run, settings)
     log.info("%s: %d candidates: %s", features.month, len(candidates), ", ".join(c.key for c in candidates))
