@@ -1,0 +1,66 @@
+# Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
+
+MONTH ?= 2013-06
+TOOL ?= plain
+export MONTH SOURCE
+export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE
+
+env = .local/env/$(1)/.ready
+# The plain run and the tools of this repo need no orchestrator; they run in Dagster's environment, the smallest.
+python = .local/env/dagster/bin/python
+all = $(call env,airflow) $(call env,prefect) $(call env,dagster)
+run_arguments = $$MONTH --source "$$SOURCE"
+
+help: ## this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
+	@$(python) -m tools.demo
+
+test: $(all) ## every test, in all environments
+	@$(python) -m tools.test
+
+plain: $(call env,dagster) ## one run without an orchestrator: MONTH=2013-06 [SOURCE=folder or URL]
+	@$(python) -m shared.plain $(run_arguments)
+
+airflow: $(call env,airflow) ## one run in Airflow, likewise
+	@.local/env/airflow/bin/python -m airflow_impl.run $(run_arguments)
+
+prefect: $(call env,prefect) ## one run in Prefect, likewise
+	@.local/env/prefect/bin/python -m prefect_impl.run $(run_arguments)
+
+dagster: $(call env,dagster) ## one run in Dagster, likewise
+	@$(python) -m dagster_impl.run $(run_arguments)
+
+airflow-ui: $(call env,airflow) ## Airflow's web UI with the pipeline in it; Ctrl-C stops it
+	@.local/env/airflow/bin/python -m airflow_impl.ui
+
+prefect-ui: $(call env,prefect) ## Prefect's, likewise
+	@.local/env/prefect/bin/python -m prefect_impl.ui
+
+dagster-ui: $(call env,dagster) ## Dagster's, likewise
+	@$(python) -m dagster_impl.ui
+
+mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
+	@$(python) -m shared.mlflow_ui
+
+serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
+	@$(python) -m shared.serving --tool $(TOOL)
+
+lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
+	@sh tools/lint.sh
+
+format: $(call env,dagster) ## format the code and write the generated parts of the README
+	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.readme
+
+bench: $(all) ## time and memory, as ratios measured in one run
+	@$(python) -m bench
+
+clean: ## remove everything made at run time, the environments included
+	rm -rf .local
+
+.local/env/%/.ready: pyproject.toml uv.lock tools/setup.sh
+	@sh tools/setup.sh $*

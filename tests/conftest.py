@@ -1,0 +1,47 @@
+"""Fixtures for all tests: each session has its own tool home, each test a home of its own for data and MLflow."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from shared.settings import ROOT
+
+# The orchestrators read their settings when they are first imported: their home must be known before that.
+(ROOT / ".local").mkdir(exist_ok=True)
+SESSION_HOME = tempfile.TemporaryDirectory(dir=ROOT / ".local", prefix="tést home ")
+os.environ["TRIPTYCH_HOME"] = SESSION_HOME.name
+
+TOOL = next(tool for tool in ("airflow", "prefect", "dagster") if importlib.util.find_spec(tool))
+"""The orchestrator of this environment."""
+
+
+def pytest_unconfigure() -> None:
+    SESSION_HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every tenth flight of May and June 2013, with all weather: a small slice of the real data."""
+    from shared.source import default_source
+
+    whole, folder = default_source(), tmp_path_factory.mktemp("vendor's drop é")
+    for name in ("flights", "weather"):
+        (folder / name).mkdir()
+    for month in ("2013-05", "2013-06"):
+        header, *lines = (whole / "flights" / f"{month}.csv").read_text().splitlines(keepends=True)
+        (folder / "flights" / f"{month}.csv").write_text(header + "".join(lines[::10]))
+        (folder / "weather" / f"{month}.csv").write_bytes((whole / "weather" / f"{month}.csv").read_bytes())
+    for name in ("planes.csv", "airports.csv", "airlines.csv"):
+        (folder / name).write_bytes((whole / name).read_bytes())
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh home for data, models and records."""
+    folder = tmp_path / "hôme of a test"
+    monkeypatch.setenv("TRIPTYCH_HOME", str(folder))
+    return folder

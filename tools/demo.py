@@ -1,0 +1,116 @@
+"""The demo: two months in plain Python and in the three orchestrators, and one table that compares them.
+
+Starts from nothing: its state lies in `.local/demo`, which is emptied first. Exits 1 if any two records disagree.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared import records
+from shared.records import TOOLS, RunRecord
+from shared.settings import ROOT
+
+MONTHS = ("2013-06", "2013-12")  # the first is promoted, the second is not
+HOME = ROOT / ".local" / "demo"
+
+
+def main() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+    seconds = {tool: run(tool) for tool in TOOLS}
+    table, problems = comparison(seconds), disagreements()
+    Console(width=max(120, Console().width)).print(table)
+    for problem in problems:
+        print(f"DISAGREE {problem}")
+    if problems:
+        sys.exit(1)
+    print("All four agree to the bit. To see the runs in the tools' own pages:")
+    print(f"  TRIPTYCH_HOME={HOME.relative_to(ROOT)} make airflow-ui   (or prefect-ui, dagster-ui, mlflow-ui)")
+
+
+def python_of(tool: str) -> Path:
+    """The interpreter of the tool's environment; the plain run has none of its own and borrows Dagster's."""
+    return ROOT / ".local" / "env" / ("dagster" if tool == "plain" else tool) / "bin" / "python"
+
+
+def run(tool: str) -> float:
+    """Run both months with the tool, its output passed on; returns the wall seconds, start-up included."""
+    print(f"\n=== {tool}: {' and '.join(MONTHS)} ===", flush=True)
+    module = "shared.plain" if tool == "plain" else f"{tool}_impl.run"
+    began = time.perf_counter()
+    subprocess.run([python_of(tool), "-m", module, *MONTHS], cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(HOME)})
+    return time.perf_counter() - began
+
+
+def read(tool: str, month: str) -> RunRecord | None:
+    try:
+        return records.read(tool, month, HOME)
+    except FileNotFoundError:
+        return None
+
+
+def disagreements() -> list[str]:
+    """What is wrong: records that are missing, failed, or differ from the plain run's."""
+    problems = []
+    for month in MONTHS:
+        plain = read("plain", month)
+        for tool in TOOLS:
+            record = read(tool, month)
+            if record is None or plain is None:
+                problems.append(f"{month} {tool}: no record was written")
+            elif record.state == "failed":
+                problems.append(f"{month} {tool}: the run failed: {record.error}")
+            else:
+                problems += [f"{month} {difference}" for difference in records.differences(plain, record)]
+    return problems
+
+
+def comparison(seconds: dict[str, float]) -> Table:
+    columns = (
+        "",
+        "version",
+        "state",
+        "stages",
+        "candidates",
+        "attempts",
+        "decision",
+        "champion",
+        "seconds",
+        "over plain",
+    )
+    table = Table(*columns, title="One pipeline, three orchestrators, the same champion to the bit")
+    for month in MONTHS:
+        table.add_row(f"[bold]{month}")
+        plain = read("plain", month)
+        for tool in TOOLS:
+            record = read(tool, month)
+            table.add_row(tool, *(cells(record, plain) if record and plain else ["-"] * 9))
+        table.add_section()
+    table.add_row("[bold]start-up included")
+    for tool, its in seconds.items():
+        table.add_row(tool, *[""] * 7, f"{its:.1f}", f"{its - seconds['plain']:+.1f}")
+    return table
+
+
+def cells(record: RunRecord, plain: RunRecord) -> list[str]:
+    ran = [stage for stage in record.stages if stage.state != "skipped"]
+    trained = [stage for stage in ran if stage.stage == "train"]
+    champion = f"v{record.champion.version} {record.champion.fingerprint[:12]}" if record.champion else "-"
+    decision = record.evaluation.decision if record.evaluation else "-"
+    counts = (len({stage.stage for stage in ran}), len(trained), sum(stage.attempts for stage in ran))
+    times = (f"{wall(record):.1f}", f"{wall(record) - wall(plain):+.1f}")
+    return [record.tool_version, record.state, *map(str, counts), decision, champion, *times]
+
+
+def wall(record: RunRecord) -> float:
+    return (record.ended - record.started).total_seconds()
+
+
+if __name__ == "__main__":
+    main()

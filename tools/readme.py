@@ -1,0 +1,50 @@
+"""Writes the generated parts of README.md; with --check, exits 1 if they are out of date."""
+
+import ast
+import sys
+
+from shared.settings import ROOT
+
+README = ROOT / "README.md"
+PIPELINES = {
+    "Airflow": "airflow_impl/pipeline.py",
+    "Prefect": "prefect_impl/pipeline.py",
+    "Dagster": "dagster_impl/defs/assets.py",
+}
+
+
+def main() -> None:
+    old = README.read_text("utf-8")
+    new = fill(old, "train", train_side_by_side())
+    if "--check" not in sys.argv:
+        README.write_text(new, "utf-8")
+    elif new != old:
+        sys.exit("README.md is out of date with the code it shows; run make format")
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """Put `content` between the markers of the part `name`."""
+    begin, end = f"<!-- begin {name} (generated) -->\n", f"<!-- end {name} -->"
+    head, rest = text.split(begin)
+    return head + begin + content + end + rest.split(end)[1]
+
+
+def train_side_by_side() -> str:
+    """The `train` stage of the three pipelines, from their source."""
+    parts = [f"**{tool}** ([{path}]({path}))\n\n```python\n{train_of(path)}\n```\n" for tool, path in PIPELINES.items()]
+    return "\n".join(parts)
+
+
+def train_of(path: str) -> str:
+    """The function `train` with its decorators."""
+    source = (ROOT / path).read_text("utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == "train":
+            lines = source.splitlines()[min(d.lineno for d in node.decorator_list) - 1 : node.end_lineno]
+            indent = min(len(line) - len(line.lstrip()) for line in lines if line)
+            return "\n".join(line[indent:] for line in lines)
+    raise SystemExit(f"{path} has no function train, expected the pipeline's stage of that name")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Every test, in all environments: `python -m tools.test [pytest's arguments]`; one closing line over all of them."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from shared.settings import ROOT
+from tools.demo import python_of
+
+EVIDENCE = ROOT / ".local" / "evidence"
+# What needs no orchestrator is tested once.
+FOLDERS = {
+    "airflow": ["tests/conformance"],
+    "prefect": ["tests/conformance"],
+    "dagster": ["tests/shared", "tests/conformance"],
+}
+
+
+def main() -> None:
+    """Exits 1 if a test failed or an environment ran none."""
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    counts = {tool: run(tool, sys.argv[1:]) for tool in FOLDERS}
+    idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
+    for tool in idle:
+        print(f"error: no test ran in the environment for {tool}, expected some; see above")
+    passed, failed, skipped = (sum(column) for column in zip(*counts.values(), strict=True))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    sys.exit(bool(failed or idle))
+
+
+def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
+    """Run the environment's tests; returns how many passed, failed (errors included) and were skipped."""
+    print(f"=== tests in the environment for {tool} ===", flush=True)
+    report = EVIDENCE / f"{tool}.xml"
+    report.unlink(missing_ok=True)
+    scratch = f"--basetemp={ROOT / '.local' / 'test' / tool}"
+    command = [python_of(tool), "-m", "pytest", *FOLDERS[tool], f"--junitxml={report}", scratch, *arguments]
+    code = subprocess.run(command, cwd=ROOT).returncode
+    passed, failed, skipped = read(report)
+    return passed, failed or int(code not in (0, 5)), skipped
+
+
+def read(report: Path) -> tuple[int, int, int]:
+    if not report.exists():
+        return 0, 0, 0
+    suite = ET.parse(report).getroot()[0]
+    total, errors, failures, skipped = (int(suite.attrib[name]) for name in ("tests", "errors", "failures", "skipped"))
+    return total - errors - failures - skipped, errors + failures, skipped
+
+
+if __name__ == "__main__":
+    main()
