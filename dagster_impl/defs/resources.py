@@ -1,0 +1,71 @@
+"""What every step is given: the run's settings, the references of the steps before it, and a log to write to."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr, TypeAdapter
+from pydantic_core import to_json
+
+from dagster_impl.progress import progress
+from shared import store
+from shared.settings import Settings
+
+FIELDS = Settings.model_fields
+
+
+class RunSettings(dg.ConfigurableResource):
+    """One run's settings: source, store and MLflow; the launchpad of the UI shows them."""
+
+    source: str = Field(FIELDS["source"].default, description=FIELDS["source"].description)
+    min_rows: int = Field(FIELDS["min_rows"].default, ge=1, description=FIELDS["min_rows"].description)
+    families: list[str] = Field(list(FIELDS["families"].default), description=FIELDS["families"].description)
+    seed: int = Field(FIELDS["seed"].default, ge=0, description=FIELDS["seed"].description)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "RunSettings":
+        return cls(**settings.model_dump(mode="json", include=set(cls.model_fields)))
+
+    def of_run(self) -> Settings:
+        return Settings(tool="dagster", **self.model_dump())
+
+
+class JsonIOManager(dg.ConfigurableIOManager):
+    """Keeps what steps hand on as JSON files: one for each run, and one with an asset partition's latest."""
+
+    _root: Path = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        assert context.instance
+        self._root = Path(context.instance.storage_directory())
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        path, data = self._of_run(context), to_json(obj, indent=1)
+        store.write_atomically(path, data)
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+        if context.has_asset_key:
+            store.write_atomically(self._latest(context), data)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        made = context.upstream_output
+        assert made
+        try:
+            path = self._of_run(made)
+        except dg.DagsterInvariantViolationError:  # no step of this run makes it
+            path = self._latest(made)
+        return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
+
+    def _of_run(self, context: dg.OutputContext) -> Path:
+        return self._root.joinpath("runs", *context.get_identifier()[:-1], f"{context.get_identifier()[-1]}.json")
+
+    def _latest(self, context: dg.OutputContext) -> Path:
+        return self._root.joinpath(*context.get_asset_identifier()[:-1], f"{context.get_asset_identifier()[-1]}.json")
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    return dg.Definitions(
+        resources={"settings": RunSettings(), "io_manager": JsonIOManager()},
+        executor=dg.in_process_executor,
+        loggers={"progress": progress},
+    )

@@ -1,0 +1,10 @@
+"""What an error says, without Dagster's wrapping."""
+
+from dagster._utils.error import SerializableErrorInfo
+
+
+def sentence(error: SerializableErrorInfo) -> str:
+    """The message of the exception that a stage raised: the innermost cause, without the name of its class."""
+    while error.cause:
+        error = error.cause
+    return error.message.strip().partition(": ")[2] or error.message.strip()

@@ -1,0 +1,48 @@
+"""A run's progress in the terminal: one line for each stage event and each log line."""
+
+import logging
+import sys
+import time
+
+import dagster as dg
+
+from dagster_impl.errors import sentence
+
+SHOWN = {
+    dg.DagsterEventType.STEP_SUCCESS: "done",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
+    dg.DagsterEventType.STEP_UP_FOR_RETRY: "will be tried again",
+    dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.RUN_FAILURE: "failed",
+}
+
+
+class Line(logging.Formatter):
+    """`11:39:22 batch: started`; Dagster's own lines have the run id, and a stack trace at each failure."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = record.__dict__["dagster_meta"]
+        event = meta["dagster_event"]
+        said = f"{SHOWN[event.event_type]}{error_of(event)}" if event else meta["orig_message"]
+        return f"{time.strftime('%H:%M:%S')} {meta['step_key'] or meta['job_name']}: {said}"
+
+
+def error_of(event: dg.DagsterEvent) -> str:
+    error = getattr(event.event_specific_data, "error", None)
+    return f": {sentence(error)}" if error else ""
+
+
+def is_progress(record: logging.LogRecord) -> bool:
+    event = record.__dict__["dagster_meta"]["dagster_event"]
+    return event.event_type in SHOWN if event else record.levelno >= logging.INFO
+
+
+@dg.logger
+def progress(context: dg.InitLoggerContext) -> logging.Logger:
+    """One line for each stage event and each log line of the stages."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Line())
+    handler.addFilter(is_progress)
+    logger = logging.Logger("progress")
+    logger.addHandler(handler)
+    return logger
