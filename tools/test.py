@@ -9,6 +9,7 @@ from shared.settings import ROOT
 from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
+SCRATCH = ROOT / ".local" / "test"
 # What needs no orchestrator is tested once.
 FOLDERS = {
     "airflow": ["tests/conformance"],
@@ -19,7 +20,8 @@ FOLDERS = {
 
 def main() -> None:
     """Exits 1 if a test failed or an environment ran none."""
-    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    for folder in (EVIDENCE, SCRATCH):
+        folder.mkdir(parents=True, exist_ok=True)
     counts = {tool: run(tool, sys.argv[1:]) for tool in FOLDERS}
     idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
     for tool in idle:
@@ -34,7 +36,7 @@ def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
     print(f"=== tests in the environment for {tool} ===", flush=True)
     report = EVIDENCE / f"{tool}.xml"
     report.unlink(missing_ok=True)
-    scratch = f"--basetemp={ROOT / '.local' / 'test' / tool}"
+    scratch = f"--basetemp={SCRATCH / tool}"
     command = [python_of(tool), "-m", "pytest", *FOLDERS[tool], f"--junitxml={report}", scratch, *arguments]
     code = subprocess.run(command, cwd=ROOT).returncode
     passed, failed, skipped = read(report)
