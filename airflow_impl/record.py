@@ -1,0 +1,64 @@
+"""The run record of any run of the Dag, from Airflow's metadata database."""
+
+from typing import Any
+
+import airflow
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.sdk.serde import deserialize
+from airflow.utils.session import create_session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared import records
+from shared.records import STAGES, RunRecord, StageRecord
+
+DAG_ID = "late_flights"
+
+
+def record(run_id: str) -> RunRecord:
+    """What Airflow knows of a run that has ended, however it was started."""
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id)).one()
+        tasks = [task for task in run.get_task_instances(session=session) if task.task_id in STAGES]
+        batch, plan, evaluation, deployment = (
+            xcom(run, stage, session) for stage in ("ingest", "plan", "evaluate", "deploy")
+        )
+        return RunRecord.model_validate(
+            {
+                "tool": "airflow",
+                "tool_version": airflow.__version__,
+                "month": run.conf["month"],
+                "run_id": run_id,
+                "state": run.state,
+                "started": run.start_date,
+                "ended": run.end_date,
+                "stages": records.in_order([stage_record(task) for task in tasks]),
+                **records.outcome(batch.inputs if batch else {}, plan, evaluation, deployment),
+                "error": first_error(run, tasks, session) if run.state == "failed" else None,
+            }
+        )
+
+
+def xcom(run: DagRun, stage: str, session: Session, key: str = "return_value") -> Any:
+    """What a stage has pushed, or None."""
+    found = session.scalar(XComModel.get_many(run_id=run.run_id, dag_ids=DAG_ID, task_ids=stage, key=key, limit=1))
+    return deserialize(found.value) if found else None
+
+
+def stage_record(task: TaskInstance) -> StageRecord:
+    key = task.rendered_map_index
+    if task.state not in ("success", "failed"):  # skipped, upstream_failed or removed
+        return StageRecord(stage=task.task_id, key=key, state="skipped", attempts=0)
+    return StageRecord(
+        stage=task.task_id, key=key, state=task.state, attempts=task.try_number,
+        started=task.start_date, ended=task.end_date,
+    )  # fmt: skip
+
+
+def first_error(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
+    """The error that failed the run; not that of a single candidate, of which `evaluate` decides."""
+    failed = {task.task_id for task in tasks if task.state == "failed"} - {"train"}
+    stage = min(failed, key=STAGES.index)
+    return xcom(run, stage, session, key="error") or f"{stage} was ended from outside; see its log"
