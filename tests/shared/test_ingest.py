@@ -1,0 +1,133 @@
+"""Stage 1: whole, unchanged files in the store, or one clear error and nothing in the store."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts import PermanentError
+from shared.ingest import ingest, months_up_to
+from shared.settings import Settings
+
+MONTH = "2013-04"
+Change = Callable[[bytes], bytes]
+
+
+def test_reads_the_months_and_the_lookup_tables_unchanged(vendor: Path, settings: Settings) -> None:
+    batch = ingest(MONTH, settings)
+
+    assert batch.window == ("2013-01", "2013-02", "2013-03")
+    assert set(batch.inputs) == {p.relative_to(vendor).as_posix() for p in vendor.rglob("*.csv")}
+    for file in batch.files:
+        original = (vendor / file.name).read_bytes()
+        assert (settings.store / file.path).read_bytes() == original
+        assert file.sha256 == hashlib.sha256(original).hexdigest()
+
+
+def test_window_is_shorter_at_the_start_of_the_data(settings: Settings) -> None:
+    batch = ingest("2013-02", settings)
+
+    assert batch.window == ("2013-01",)
+    assert "flights/2013-03.csv" not in batch.inputs
+
+
+def test_second_time_touches_no_file(settings: Settings, files_in: Callable[[Path], dict[str, int]]) -> None:
+    first = ingest(MONTH, settings)
+    before = files_in(settings.store)
+
+    assert ingest(MONTH, settings) == first
+    assert files_in(settings.store) == before
+
+
+def test_changed_file_is_kept_beside_the_old_one(source: Path, settings: Settings) -> None:
+    settings = settings.model_copy(update={"source": str(source)})
+    old = ingest(MONTH, settings)
+    (source / "airlines.csv").write_text("carrier,name\nUA,United\n")
+
+    new = ingest(MONTH, settings)
+
+    assert new.inputs["airlines.csv"] != old.inputs["airlines.csv"]
+    assert all((settings.store / file.path).exists() for file in (*old.files, *new.files))
+
+
+@pytest.mark.parametrize(
+    ("month", "missing", "words"),
+    [
+        ("2013-04", "flights/2013-04.csv", ["flights/2013-04.csv", "missing", "ask for another month"]),
+        ("2013-04", "flights/2013-02.csv", ["flights/2013-02.csv", "missing", "add it"]),
+        ("2013-04", "weather/2013-03.csv", ["weather/2013-03.csv", "missing", "add it"]),
+        ("2013-04", "planes.csv", ["planes.csv", "missing", "add it"]),
+        ("2013-05", None, ["flights/2013-05.csv", "missing", "ask for another month"]),
+        ("2013-01", None, ["flights/2012-12.csv", "at least one month before", "ask for a later month"]),
+        ("1999-01", None, ["flights/1999-01.csv", "missing", "ask for another month"]),
+    ],
+    ids=["target", "gap", "weather", "lookup", "next-month", "first-month", "another-year"],
+)
+def test_missing_file_is_named_and_nothing_is_stored(
+    source: Path, settings: Settings, month: str, missing: str | None, words: list[str]
+) -> None:
+    if missing:
+        (source / missing).unlink()
+
+    says(month, source, settings, words)
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2].rstrip(b"\n")
+
+
+def html(data: bytes) -> bytes:
+    return b"\n<!DOCTYPE html><html><body>Please sign in</body></html>\n"
+
+
+def latin1(data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    return b"".join([*lines[:2], b"M\xfcnchen", *lines[2:]])
+
+
+@pytest.mark.parametrize("name", ["flights/2013-04.csv", "weather/2013-02.csv", "airlines.csv"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (cut, ["truncated", "does not end", "get the file again"]),
+        (html, ["HTML", "expected csv", "address"]),
+        (lambda data: b"", ["empty", "expected a csv file", "get it again"]),
+        (lambda data: b" \n\n", ["empty", "expected a csv file"]),
+        (latin1, ["0xfc", "line 3", "expected UTF-8"]),
+    ],
+    ids=["truncated", "html", "empty", "blank", "latin1"],
+)
+def test_file_that_is_no_whole_csv_is_named_and_nothing_is_stored(
+    source: Path, settings: Settings, name: str, spoil: Change, words: list[str]
+) -> None:
+    (source / name).write_bytes(spoil((source / name).read_bytes()))
+
+    says(MONTH, source, settings, [name, *words])
+
+
+def says(month: str, source: Path, settings: Settings, words: list[str]) -> None:
+    with pytest.raises(PermanentError) as error:
+        ingest(month, settings.model_copy(update={"source": str(source)}))
+    assert [word for word in words if word not in str(error.value)] == []
+    assert "\n" not in str(error.value)
+    assert not settings.store.exists()
+
+
+@given(st.integers(1, 9999), st.integers(1, 12))
+def test_months_up_to_are_four_in_a_row(year: int, month: int) -> None:
+    months = months_up_to(f"{year:04}-{month:02}")
+
+    counts = [int(m[:4]) * 12 + int(m[5:]) for m in months]
+    assert months[-1] == f"{year:04}-{month:02}"
+    assert [n - counts[0] for n in counts] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "month", ["2013-13", "2013-00", "2013-1", "13-06", "2013-06-01", "201306", "June", "", "2013/06", "2013-06\n"]
+)
+def test_what_is_no_month_is_refused(month: str) -> None:
+    with pytest.raises(PermanentError, match=r"month is .*, expected year and month such as 2013-06"):
+        months_up_to(month)

@@ -1,0 +1,120 @@
+"""The model families, and the routed model: right airport, right fallback, and no foreign code in a stored model."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from shared.contracts import PermanentError
+from shared.features import FEATURES
+from shared.model import FAMILIES, TRUSTED_TYPES, RoutedModel, unfitted
+
+
+@pytest.fixture(scope="module")
+def model(rows: pl.DataFrame) -> RoutedModel:
+    """Models of two airports, of different families."""
+    fitted = {}
+    for origin, family in (("EWR", "logistic"), ("JFK", "boosting30")):
+        own = rows.filter(origin=origin)
+        fitted[origin] = unfitted(family, 0).fit(own, own["late"].to_numpy())
+    return RoutedModel(models=fitted, late_rate=0.25)
+
+
+def test_each_flight_goes_to_its_airports_model(model: RoutedModel, rows: pl.DataFrame) -> None:
+    late = model.predict_proba(rows)[:, 1]
+
+    for origin in ("EWR", "JFK"):
+        own = model.models[origin].predict_proba(rows.filter(origin=origin))[:, 1]
+        assert np.array_equal(late[(rows["origin"] == origin).to_numpy()], own)
+
+
+def test_airport_without_a_model_gets_the_late_rate(model: RoutedModel, rows: pl.DataFrame) -> None:
+    assert set(model.predict_proba(rows.filter(origin="LGA"))[:, 1]) == {0.25}
+
+
+def test_probabilities_add_up_to_one(model: RoutedModel, rows: pl.DataFrame) -> None:
+    both = model.predict_proba(rows)
+
+    assert both.shape == (rows.height, 2)
+    assert np.allclose(both.sum(axis=1), 1)
+
+
+def test_predicts_late_when_that_is_more_likely(model: RoutedModel, rows: pl.DataFrame) -> None:
+    assert np.array_equal(model.predict(rows), model.predict_proba(rows)[:, 1] > 0.5)
+    assert set(model.predict(rows)) == {True, False}
+
+
+def test_pandas_and_polars_give_the_same_bits(model: RoutedModel, rows: pl.DataFrame) -> None:
+    table = rows.select(FEATURES)
+
+    assert np.array_equal(model.predict_proba(table.to_pandas()), model.predict_proba(table))
+
+
+def test_row_order_does_not_matter(model: RoutedModel, rows: pl.DataFrame) -> None:
+    assert np.array_equal(model.predict_proba(rows.reverse())[::-1], model.predict_proba(rows))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_stored_model_comes_back_with_the_same_bits(rows: pl.DataFrame, family: str) -> None:
+    own = rows.filter(origin="LGA")
+    model = RoutedModel(models={"LGA": unfitted(family, 0).fit(own, own["late"].to_numpy())}, late_rate=0.2)
+
+    back = skops.io.loads(skops.io.dumps(model), trusted=TRUSTED_TYPES)
+
+    assert np.array_equal(back.predict_proba(rows), model.predict_proba(rows))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_accepts_unknown_categories_and_missing_numbers(rows: pl.DataFrame, family: str) -> None:
+    own = rows.filter(origin="LGA")
+    model = unfitted(family, 0).fit(own, own["late"].to_numpy())
+
+    odd = own.head(3).with_columns(pl.lit("??").alias("dest"), pl.lit(float("nan")).alias("temp"))
+    assert np.isfinite(model.predict_proba(odd)).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_seed_fixes_the_fit(rows: pl.DataFrame, family: str) -> None:
+    own = rows.filter(origin="LGA")
+    one, other = (unfitted(family, 7).fit(own, own["late"].to_numpy()).predict_proba(own) for _ in range(2))
+
+    assert np.array_equal(one, other)
+
+
+def test_stored_model_with_a_foreign_type_is_refused() -> None:
+    stored = skops.io.dumps(RoutedModel(models={"EWR": Foreign()}, late_rate=0.5))
+
+    with pytest.raises(UntrustedTypesFoundException, match="Foreign"):
+        skops.io.loads(stored, trusted=TRUSTED_TYPES)
+
+
+class Foreign:
+    """A type that nobody trusts."""
+
+
+@pytest.mark.parametrize("harmful", [functools.partial(print, "x"), print, Foreign])
+def test_stored_function_that_is_not_on_the_list_is_refused(harmful: Callable[..., Any]) -> None:
+    stored = skops.io.dumps(RoutedModel(models={"EWR": harmful}, late_rate=0.5))
+
+    with pytest.raises(UntrustedTypesFoundException):
+        skops.io.loads(stored, trusted=TRUSTED_TYPES)
+
+
+@pytest.mark.parametrize("family", ["nonsense", "", "no_such_module:make", "json:no_such_function", "json", ":make"])
+def test_unknown_family_is_an_error_that_tells_what_is_known(family: str) -> None:
+    with pytest.raises(PermanentError) as error:
+        unfitted(family, 0)
+
+    for word in (repr(family), "unknown", *FAMILIES, "module:function"):
+        assert word in str(error.value)
+
+
+@pytest.mark.usefixtures("own_families")
+def test_family_of_ones_own_is_named_by_module_and_function() -> None:
+    assert type(unfitted("families:constant", 3)).__name__ == "DummyClassifier"
+    assert unfitted("families:constant", 3).random_state == 3
