@@ -10,10 +10,8 @@ from dagster_impl.errors import sentence
 
 SHOWN = {
     dg.DagsterEventType.STEP_SUCCESS: "done",
-    dg.DagsterEventType.STEP_SKIPPED: "skipped",
     dg.DagsterEventType.STEP_UP_FOR_RETRY: "will be tried again",
     dg.DagsterEventType.STEP_FAILURE: "failed",
-    dg.DagsterEventType.RUN_FAILURE: "failed",
 }
 
 

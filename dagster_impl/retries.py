@@ -19,3 +19,8 @@ def only_transient() -> Iterator[None]:
         raise
     except Exception as error:
         raise dg.Failure(str(error) or type(error).__name__, allow_retries=False) from error
+
+
+def is_retried(error: Exception, context: dg.OpExecutionContext) -> bool:
+    """Whether raising the error gets the op another attempt."""
+    return isinstance(error, TransientError) and context.retry_number < RETRIES.max_retries

@@ -27,9 +27,10 @@ def run(month: str, settings: Settings) -> RunRecord:
     job, dagster = engine()
     config = dg.RunConfig(resources={"settings": RunSettings.of(settings)}, loggers={"progress": {}})
     try:
-        result = job.execute_in_process(run_config=config, partition_key=month, instance=dagster, raise_on_error=False)
-    except dg.DagsterUnknownPartitionError as error:
-        raise PermanentError(f"month is {month}, …") from error
+        result = job.execute_in_process(config, dagster, partition_key=month, raise_on_error=False)
+    except dg.DagsterUnknownPartitionError:
+        first, last = (job.partitions_def.get_partition_keys()[n] for n in (0, -1))
+        raise PermanentError(f"month is {month}, expected one of the partitions {first} to {last}") from None
     return record_of(result.run_id, dagster)
 
 

@@ -11,18 +11,8 @@ from typing import Any
 import dagster as dg
 
 from dagster_impl.defs.resources import RunSettings
-from dagster_impl.retries import RETRIES, only_transient
-from shared.contracts import (
-    Batch,
-    Candidate,
-    Deployment,
-    Evaluation,
-    Features,
-    Plan,
-    TransientError,
-    Trained,
-    Validated,
-)
+from dagster_impl.retries import RETRIES, is_retried, only_transient
+from shared.contracts import Batch, Candidate, Deployment, Evaluation, Features, Plan, Trained, Validated
 from shared.deploy import deploy
 from shared.evaluate import evaluate
 from shared.features import features
@@ -79,7 +69,7 @@ def feature_table(context: dg.AssetExecutionContext, validated_batch: Validated,
 def training_plan(context: dg.AssetExecutionContext, feature_table: Features, settings: RunSettings) -> Plan:
     """The candidates to train, decided from the data."""
     with only_transient():
-        made = plan(feature_table, context.run_id, settings.of_run())
+        made = plan(feature_table, context.run.run_id, settings.of_run())
     context.add_output_metadata({"candidates": [candidate.key for candidate in made.candidates]})
     return made
 
@@ -95,25 +85,24 @@ def mapping_key(candidate: Candidate) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", candidate.key.replace("/", "__"))
 
 
-@dg.op(name="train", retry_policy=RETRIES, out=dg.Out(Trained, is_required=False))
+@dg.op(name="train", retry_policy=RETRIES)
 def train_candidate(
     context: dg.OpExecutionContext, candidate: Candidate, training_plan: Plan, settings: RunSettings
-) -> Iterator[dg.Output[Trained] | dg.ExpectationResult]:
-    """Train one candidate; one that fails ends without output, so that the fan-in goes on with the others."""
+) -> Trained | None:
+    """Train one candidate; a failed one is a failed expectation and no failed step, which would stop the fan-in."""
     try:
-        made = train(candidate, training_plan, settings.of_run())
+        return train(candidate, training_plan, settings.of_run())
     except Exception as error:
-        if isinstance(error, TransientError) and context.retry_number < RETRIES.max_retries:
+        if is_retried(error, context):
             raise
         context.log.error(f"{candidate.key} failed: {error}")
-        yield dg.ExpectationResult(success=False, label=candidate.key, description=str(error))
-    else:
-        yield dg.Output(made, metadata={"brier": made.brier, "mlflow_run": made.run_id})
+        context.log_event(dg.ExpectationResult(success=False, label=candidate.key, description=str(error)))
+        return None
 
 
 @dg.op
 def fan_in(trained: Any) -> Any:
-    return trained
+    return [its for its in trained if its]
 
 
 @dg.graph_asset(partitions_def=MONTHS, code_version="1", kinds={"scikitlearn"}, tags={"stage": "train"})
