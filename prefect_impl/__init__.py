@@ -1,0 +1,20 @@
+"""The pipeline in Prefect. Its settings are made here, as Prefect reads them once, when it is first imported."""
+
+import logging
+import os
+
+from shared.settings import Settings
+
+HOME = Settings().home / "prefect"
+HOME.mkdir(parents=True, exist_ok=True)
+
+os.environ |= {
+    "PREFECT_HOME": str(HOME),
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(Settings(tool="prefect").store / "results"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    # The stages' log lines become log lines of their task runs.
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "shared",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+logging.getLogger("shared").setLevel(logging.INFO)

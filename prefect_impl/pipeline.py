@@ -1,0 +1,126 @@
+"""The flow: ingest, validate, features, plan, train, evaluate and deploy, as Prefect tasks."""
+
+import os
+from typing import Annotated
+
+from prefect import flow, task, unmapped
+from prefect.assets import Asset, add_asset_metadata, materialize
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import wait
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task, exponential_backoff
+from pydantic import Field
+
+import shared.deploy
+import shared.evaluate
+import shared.features
+import shared.ingest
+import shared.plan
+import shared.train
+import shared.validate
+from prefect_impl import artifacts
+from shared.contracts import (
+    Batch,
+    Candidate,
+    Deployment,
+    Evaluation,
+    Features,
+    Month,
+    Plan,
+    Trained,
+    TransientError,
+    Validated,
+)
+from shared.settings import Settings
+
+DEFAULT = Settings(tool="prefect")
+FLIGHTS = Asset(key="triptych://source")
+FEATURES = Asset(key="triptych://features")
+MODEL = Asset(key="triptych://model")
+
+
+def is_transient(task: Task, run: TaskRun, state: State) -> bool:
+    """Whether trying again may help."""
+    return isinstance(state.result(raise_on_failure=False), TransientError)
+
+
+stage = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_transient,
+}
+
+
+# What reads the source or the registry runs again when a failed run is retried; the other stages come from the cache.
+@task(task_run_name="ingest", refresh_cache=True, **stage)
+def ingest(month: Month, settings: Settings) -> Batch:
+    return shared.ingest.ingest(month, settings)
+
+
+@task(task_run_name="validate", **stage)
+def validate(batch: Batch, settings: Settings) -> Validated:
+    return shared.validate.validate(batch, settings)
+
+
+@materialize(FEATURES, asset_deps=[FLIGHTS], task_run_name="features", **stage)
+def features(validated: Validated, settings: Settings) -> Features:
+    made = shared.features.features(validated, settings)
+    add_asset_metadata(FEATURES, {"month": made.month, "rows": made.rows, "sha256": made.file.sha256})
+    return made
+
+
+@task(task_run_name="plan", **stage)
+def plan(features: Features, settings: Settings) -> Plan:
+    return shared.plan.plan(features, flow_run.id, settings)
+
+
+@task(task_run_name="{candidate.key}", **stage)
+def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
+    return shared.train.train(candidate, plan, settings)
+
+
+@task(task_run_name="evaluate", refresh_cache=True, **stage)
+def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluation:
+    evaluation = shared.evaluate.evaluate(plan, trained, settings)
+    artifacts.publish(evaluation, trained)
+    return evaluation
+
+
+@materialize(MODEL, asset_deps=[FEATURES], task_run_name="deploy", refresh_cache=True, **stage)
+def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
+    deployment = shared.deploy.deploy(evaluation, settings)
+    add_asset_metadata(MODEL, {"month": evaluation.month, **deployment.model_dump()})
+    return deployment
+
+
+@flow(
+    name="late-flights",
+    flow_run_name="{month}",
+    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count()),
+    persist_result=True,
+    result_serializer="json",
+)
+def late_flights(
+    month: Month,
+    source: str = DEFAULT.source,
+    min_rows: Annotated[int, Field(ge=1)] = DEFAULT.min_rows,
+    families: tuple[str, ...] = DEFAULT.families,
+    seed: Annotated[int, Field(ge=0)] = DEFAULT.seed,
+) -> Evaluation:
+    """Retrain the model on the months before `month`, and put it in service if it beats the champion on `month`."""
+    settings = Settings(tool="prefect", source=source, min_rows=min_rows, families=families, seed=seed)
+    batch = ingest(month, settings)
+    validated = validate(batch, settings)
+    table = features(validated, settings)
+    planned = plan(table, settings)
+
+    trainings = train.map(planned.candidates, plan=unmapped(planned), settings=unmapped(settings))
+    wait(trainings)
+    trained = [training.result() for training in trainings if training.state.is_completed()]
+
+    evaluation = evaluate(planned, trained, settings)
+    if evaluation.decision == "promote":
+        deploy(evaluation, settings)
+    return evaluation

@@ -1,0 +1,113 @@
+"""The run record, from what Prefect's API says about a flow run."""
+
+import re
+import time
+from importlib import metadata
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.sorting import TaskRunSort
+
+from shared import records
+from shared.contracts import Contract
+from shared.records import RunRecord, StageRecord
+
+LAG_SECONDS = 10.0
+RAISED = re.compile(r"^Flow run encountered an exception:? \w+: ")
+
+
+def record_of(flow_run_id: UUID) -> RunRecord:
+    """The record of a flow run that has ended, wherever it was started."""
+    with get_client(sync_client=True) as client:
+        flow_run = client.read_flow_run(flow_run_id)
+        runs = wait_for_task_runs(client, flow_run_id)
+    made = results(runs)
+    return RunRecord.model_validate(
+        {
+            "tool": "prefect",
+            "tool_version": metadata.version("prefect"),
+            "month": flow_run.parameters["month"],
+            "run_id": str(flow_run_id),
+            "state": outcome(flow_run.state),
+            "started": flow_run.start_time,
+            "ended": flow_run.end_time,
+            "stages": records.in_order([stage_record(run) for run in runs]),
+            **records.outcome(
+                made["ingest"].inputs if "ingest" in made else {},
+                made.get("plan"),
+                made.get("evaluate"),
+                made.get("deploy"),
+            ),
+            "error": error(flow_run.state),
+        }
+    )
+
+
+def wait_for_task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
+    """The flow run's task runs; the server learns of them from events, a moment after the flow run has ended."""
+    deadline = time.monotonic() + LAG_SECONDS
+    while True:
+        runs = task_runs(client, flow_run_id)
+        if is_complete(runs) or time.monotonic() > deadline:
+            return runs
+        time.sleep(0.05)
+
+
+def task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
+    """The last task run of each name that did its work: a retried flow run has more of them, some from the cache."""
+    found: list[TaskRun] = []
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    while page := client.read_task_runs(
+        flow_run_filter=only, sort=TaskRunSort.EXPECTED_START_TIME_ASC, offset=len(found)
+    ):
+        found += page
+    return list({run.name: run for run in found if run.state_name != "Cached"}.values())
+
+
+def is_complete(runs: list[TaskRun]) -> bool:
+    """Whether the last stage and all candidates are there, and have ended."""
+    if not runs or not all(run.state and run.state.is_final() for run in runs):
+        return False
+    made = results(runs)
+    trainings = [run for run in runs if stage(run) == "train"]
+    if "plan" in made and len(trainings) < len(made["plan"].candidates):
+        return False
+    sunk = any(run.state.is_failed() for run in runs if run not in trainings)
+    return sunk or "deploy" in made or ("evaluate" in made and made["evaluate"].decision == "keep")
+
+
+def results(runs: list[TaskRun]) -> dict[str, Contract]:
+    """What the stages that run once have returned."""
+    once = [run for run in runs if stage(run) != "train"]
+    return {stage(run): run.state.result() for run in once if run.state and run.state.is_completed()}
+
+
+def stage(run: TaskRun) -> str:
+    """The task's name: its key is `<name>-<hash of its code>`."""
+    return run.task_key.rpartition("-")[0]
+
+
+def stage_record(run: TaskRun) -> StageRecord:
+    name = stage(run)
+    return StageRecord(
+        stage=name,
+        key=run.name if name == "train" else None,
+        state=outcome(run.state),
+        attempts=run.run_count,
+        started=run.start_time,
+        ended=run.end_time,
+    )
+
+
+def outcome(state: State | None) -> str:
+    return "success" if state and state.is_completed() else "failed"
+
+
+def error(state: State | None) -> str | None:
+    """The message of the exception that a failed flow run ended with."""
+    if state is None or state.is_completed():
+        return None
+    message = state.message or state.name
+    return RAISED.sub("", message) or message
