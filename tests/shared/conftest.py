@@ -1,4 +1,4 @@
-"""A small slice of the real flights, and the stages' results on it: made once, then copied into each test's own home."""
+"""A small slice of the real flights and the stages' results on it, made once and copied into each test's home."""
 
 import csv
 import io
@@ -26,8 +26,8 @@ from shared.source import LOOKUPS, default_source
 from shared.train import train
 from shared.validate import validate
 
-MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04")
-MONTH = "2013-04"
+MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04", "2013-05")
+MONTH = MONTHS[-1]
 FAMILIES = ("logistic", "boosting30")
 
 hypothesis.configuration.set_hypothesis_home_dir(ROOT / ".local" / "cache" / "hypothesis")
@@ -71,7 +71,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every tenth flight of four months, their weather and the lookup tables; tests only read it."""
+    """Every tenth flight of five months, their weather and the lookup tables; tests only read it."""
     whole, folder = default_source(), tmp_path_factory.mktemp("vendor")
     (folder / "flights").mkdir()
     (folder / "weather").mkdir()

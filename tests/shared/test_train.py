@@ -22,8 +22,8 @@ from shared.model import TRUSTED_TYPES
 from shared.settings import ROOT, Settings
 from shared.train import split, train
 
-MONTH = "2013-04"
-HOLDOUT = date(2013, 3, 18)
+MONTH = "2013-05"
+HOLDOUT = date(2013, 4, 17)
 EWR = Candidate(origin="EWR", family="logistic")
 Altered = Callable[[Features, pl.DataFrame], Features]
 
@@ -47,8 +47,8 @@ def test_window_is_split_before_its_last_14_days(
     own = rows.filter(pl.col("origin") == origin, pl.col("month") != MONTH)
     assert fit.equals(own.filter(pl.col("date") < HOLDOUT))
     assert holdout.equals(own.filter(pl.col("date") >= HOLDOUT))
-    assert fit["date"].max() == date(2013, 3, 17)
-    assert (holdout["date"].min(), holdout["date"].max()) == (HOLDOUT, date(2013, 3, 31))
+    assert fit["date"].max() == date(2013, 4, 16)
+    assert (holdout["date"].min(), holdout["date"].max()) == (HOLDOUT, date(2013, 4, 30))
 
 
 def test_scores_are_those_of_the_stored_model_on_the_last_14_days(planned: Plan, settings: Settings) -> None:
@@ -109,9 +109,9 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
 ) -> None:
     jfk = Candidate(origin="JFK", family="boosting30")
     code = (
-        "import sys; from shared.contracts import *; from shared.settings import Settings; from shared.train import train;"
-        "print(train(*(t.model_validate_json(a) for t, a in zip((Candidate, Plan, Settings), sys.argv[1:])))"
-        ".model_dump_json())"
+        "import sys; from shared import contracts, settings, train; "
+        "types = contracts.Candidate, contracts.Plan, settings.Settings; "
+        "print(train.train(*(t.model_validate_json(a) for t, a in zip(types, sys.argv[1:]))).model_dump_json())"
     )
     given = [its.model_dump_json() for its in (jfk, planned, settings)]
     with subprocess.Popen([sys.executable, "-c", code, *given], cwd=ROOT, stdout=subprocess.PIPE) as process:

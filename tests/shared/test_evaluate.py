@@ -1,0 +1,283 @@
+"""Stage 6: the best candidate of each airport, honest scores, and the decision that follows from them."""
+
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import skops.io
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from shared import store, tracking
+from shared.contracts import Evaluation, Features, PermanentError, Plan, Score, Trained
+from shared.evaluate import (
+    best_by_origin,
+    calibration_error,
+    decide,
+    evaluate,
+    fingerprint,
+    late_rate,
+    no_skill,
+    routed,
+    score,
+)
+from shared.settings import Settings
+
+MONTH = "2013-05"
+
+
+def with_briers(made: Any, *briers: float) -> list[Trained]:
+    """The six trained candidates with these scores instead of their own."""
+    return [its.model_copy(update={"brier": brier}) for its, brier in zip(made.trained, briers, strict=True)]
+
+
+def test_each_airport_gets_its_best_candidate(planned: Plan, made: Any) -> None:
+    best = best_by_origin(planned, with_briers(made, 0.2, 0.1, 0.1, 0.2, 0.3, 0.2))
+
+    assert {origin: its.candidate.family for origin, its in best.items()} == {
+        "EWR": "boosting30",
+        "JFK": "logistic",
+        "LGA": "boosting30",
+    }
+
+
+@given(st.randoms())
+def test_of_equal_candidates_the_first_planned_wins_in_whatever_order_they_come(
+    planned: Plan, made: Any, random: Any
+) -> None:
+    trained = with_briers(made, *[0.2] * 6)
+    random.shuffle(trained)
+
+    assert {its.candidate.family for its in best_by_origin(planned, trained).values()} == {"logistic"}
+
+
+def test_survivor_stands_in_for_a_candidate_that_failed(planned: Plan, made: Any) -> None:
+    best = best_by_origin(planned, with_briers(made, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2)[1:])
+
+    assert [its.candidate.key for its in best.values()] == ["EWR/boosting30", "JFK/logistic", "LGA/logistic"]
+
+
+@pytest.mark.parametrize(("survivors", "names"), [(slice(2, 4), "EWR, LGA"), (slice(0), "EWR, JFK, LGA")])
+def test_airports_without_a_model_fail_by_name(
+    planned: Plan, made: Any, settings: Settings, survivors: slice, names: str
+) -> None:
+    trained = made.trained[survivors]
+
+    with pytest.raises(PermanentError, match=f"no candidate survived for {names}: {len(trained)} of 6 candidates"):
+        evaluate(planned, trained, settings)
+
+    assert tracking.client(settings).get_run(planned.run_id).info.status == "FAILED"
+
+
+def test_scores_are_those_of_the_routed_model_on_the_target_month(
+    evaluated: Evaluation, settings: Settings, rows: pl.DataFrame
+) -> None:
+    target = rows.filter(month=MONTH)
+    model = routed(evaluated.best, evaluated.late_rate, settings)
+    late, predicted = target["late"].to_numpy(), model.predict_proba(target)[:, 1]
+
+    assert evaluated.challenger.brier == brier_score_loss(late, predicted)
+    assert evaluated.challenger.auc == roc_auc_score(late, predicted)
+    assert evaluated.challenger.rows == target.height
+    assert evaluated.challenger_fingerprint == fingerprint(predicted)
+    for origin, its in evaluated.challenger.by_origin.items():
+        own = (target["origin"] == origin).to_numpy()
+        assert (its.rows, its.brier) == (own.sum(), brier_score_loss(late[own], predicted[own]))
+
+
+def test_base_rate_is_each_airports_late_rate_in_the_window(evaluated: Evaluation, rows: pl.DataFrame) -> None:
+    window, target = rows.filter(pl.col("month") != MONTH), rows.filter(month=MONTH)
+    rates = dict(window.group_by("origin").agg(pl.col("late").mean()).iter_rows())
+
+    expected = np.mean([(rates[origin] - late) ** 2 for origin, late in target.select("origin", "late").iter_rows()])
+    assert evaluated.base_rate.brier == pytest.approx(expected)
+
+
+def test_first_model_that_beats_the_base_rate_is_promoted(evaluated: Evaluation) -> None:
+    assert evaluated.challenger.brier < evaluated.base_rate.brier
+    assert (evaluated.decision, evaluated.champion, evaluated.champion_version) == ("promote", None, None)
+    assert "no champion yet" in evaluated.reason
+    assert evaluated.notes == ()
+
+
+def test_order_of_the_candidates_does_not_matter(
+    planned: Plan, made: Any, settings: Settings, evaluated: Evaluation
+) -> None:
+    assert evaluate(planned, made.trained[::-1], settings) == evaluated
+
+
+def test_scores_and_decision_are_tracked(evaluated: Evaluation, settings: Settings) -> None:
+    run = tracking.client(settings).get_run(evaluated.run_id)
+
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["decision"] == "promote"
+    assert run.data.metrics["challenger_brier"] == evaluated.challenger.brier
+    assert run.data.metrics["base_rate_brier"] == evaluated.base_rate.brier
+    assert "champion_brier" not in run.data.metrics
+
+
+def test_new_airport_is_scored_by_the_fallback_and_noted(
+    planned: Plan,
+    made: Any,
+    settings: Settings,
+    rows: pl.DataFrame,
+    altered: Callable[[Features, pl.DataFrame], Features],
+) -> None:
+    opened = rows.with_columns(
+        origin=pl.when((pl.col("month") == MONTH) & (pl.col("origin") == "LGA")).then(pl.lit("SWF")).otherwise("origin")
+    )
+    flights = opened.filter(origin="SWF").height
+    planned = planned.model_copy(update={"features": altered(planned.features, opened)})
+
+    evaluation = evaluate(planned, made.trained, settings)
+
+    rate = late_rate(rows.filter(pl.col("month") != MONTH))
+    assert evaluation.challenger.by_origin["SWF"] == evaluation.base_rate.by_origin["SWF"]
+    assert evaluation.challenger.by_origin["SWF"].rows == flights
+    assert evaluation.late_rate == rate
+    assert evaluation.notes == (
+        f"SWF has no model (new, or too few training rows): its {flights} flights get the window's late rate",
+    )
+
+
+def test_month_in_which_no_flight_arrived_is_a_clear_error(
+    planned: Plan,
+    made: Any,
+    settings: Settings,
+    rows: pl.DataFrame,
+    altered: Callable[[Features, pl.DataFrame], Features],
+) -> None:
+    planned = planned.model_copy(update={"features": altered(planned.features, rows.filter(pl.col("month") != MONTH))})
+
+    with pytest.raises(PermanentError, match=f"{MONTH}.*arr_delay"):
+        evaluate(planned, made.trained, settings)
+
+
+def test_candidate_with_a_foreign_type_is_refused(planned: Plan, made: Any, settings: Settings) -> None:
+    file = store.add(settings.store, "models/foreign.skops", skops.io.dumps(Foreign()))
+    foreign = made.trained[0].model_copy(update={"model": file, "brier": 0.0})
+
+    with pytest.raises(UntrustedTypesFoundException, match="Foreign"):
+        evaluate(planned, [foreign, *made.trained[2:]], settings)
+
+
+class Foreign:
+    """A type that nobody trusts."""
+
+
+def brier(value: float) -> Score:
+    return Score(rows=100, brier=value, auc=None, calibration_error=0.0)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "same", "decision", "words"),
+    [
+        (0.15, None, False, "promote", "no champion yet"),
+        (0.20, None, False, "keep", "does not beat the base rate's 0.2000"),
+        (0.25, None, False, "keep", "does not beat the base rate's 0.2000"),
+        (0.15, 0.16, False, "promote", "beats the 0.1600 of version 7"),
+        (0.15, 0.15, False, "keep", "does not beat the 0.1500 of version 7"),
+        (0.15, 0.14, False, "keep", "does not beat the 0.1400 of version 7"),
+        (0.15, 0.15, True, "keep", "in service already, as version 7: nothing changes"),
+        (0.25, 0.30, False, "keep", "does not beat the base rate's 0.2000"),
+        (0.19, 0.30, False, "promote", "beats the 0.3000 of version 7"),
+    ],
+)
+def test_decision(challenger: float, champion: float | None, same: bool, decision: str, words: str) -> None:
+    known = None if champion is None else brier(champion)
+
+    said, reason = decide(brier(challenger), known, brier(0.20), "7", same)
+
+    assert said == decision
+    assert f"{challenger:.4f}" in reason or same
+    assert words in reason
+
+
+floats = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(floats)
+def test_fingerprint_is_the_sha256_of_the_little_endian_doubles(predicted: list[float]) -> None:
+    expected = hashlib.sha256(struct.pack(f"<{len(predicted)}d", *predicted)).hexdigest()
+
+    assert fingerprint(np.array(predicted)) == expected
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True))
+def test_fingerprint_depends_on_the_rows_order(predicted: list[float]) -> None:
+    assert fingerprint(np.array(predicted)) != fingerprint(np.array(predicted[::-1]))
+
+
+def test_fingerprint_tells_the_smallest_difference() -> None:
+    assert fingerprint(np.array([0.1])) != fingerprint(np.nextafter([0.1], 1))
+
+
+def test_fingerprint_does_not_depend_on_how_the_array_lies_in_memory() -> None:
+    table = np.random.default_rng(0).random((50, 2))
+
+    assert fingerprint(table[:, 1]) == fingerprint(table[:, 1].copy())
+
+
+@pytest.mark.parametrize(
+    ("late", "predicted", "error"),
+    [
+        ([0, 1], [0.0, 1.0], 0.0),
+        ([0, 1], [1.0, 0.0], 1.0),
+        ([0, 1], [0.05, 0.95], 0.05),
+        ([0, 1], [0.5, 0.5], 0.0),
+        ([1, 1, 0, 0], [0.25, 0.25, 0.25, 0.25], 0.25),
+        ([1, 0, 0, 0], [0.92, 0.15, 0.15, 0.15], 0.25 * 0.08 + 0.75 * 0.15),
+    ],
+)
+def test_calibration_error_of_known_examples(late: list[int], predicted: list[float], error: float) -> None:
+    assert calibration_error(np.array(late, dtype=bool), np.array(predicted)) == pytest.approx(error)
+
+
+outcomes = st.lists(
+    st.tuples(st.sampled_from(["EWR", "JFK", "LGA"]), st.booleans(), st.floats(0, 1)), min_size=1, max_size=40
+)
+
+
+@given(outcomes)
+def test_brier_scores_by_origin_add_up(flights: list[tuple[str, bool, float]]) -> None:
+    target = pl.DataFrame({"origin": [f[0] for f in flights], "late": [f[1] for f in flights]})
+
+    scores = score(target, np.array([f[2] for f in flights]))
+
+    parts = scores.by_origin.values()
+    assert sum(part.rows for part in parts) == scores.rows == len(flights)
+    assert sum(part.rows * part.brier for part in parts) == pytest.approx(scores.rows * scores.brier)
+    assert all(0 <= part.brier <= 1 and 0 <= part.calibration_error <= 1 for part in (scores, *parts))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_auc_is_null_for_one_class(late: bool) -> None:
+    target = pl.DataFrame({"origin": ["EWR", "EWR", "JFK"], "late": [late] * 3})
+
+    scores = score(target, np.array([0.2, 0.3, 0.4]))
+
+    assert scores.auc is None
+    assert {part.auc for part in scores.by_origin.values()} == {None}
+
+
+def test_calibration_curve_pairs_predicted_with_observed() -> None:
+    target = pl.DataFrame({"origin": ["EWR"] * 4, "late": [False, False, True, True]})
+
+    assert score(target, np.array([0.05, 0.05, 0.95, 0.85])).calibration_curve == (
+        (0.05, 0.0),
+        (0.85, 1.0),
+        (0.95, 1.0),
+    )
+
+
+def test_base_rate_of_a_new_airport_is_the_whole_windows() -> None:
+    window = pl.DataFrame({"origin": ["EWR", "EWR", "JFK", "JFK"], "late": [True, True, True, False]})
+    target = pl.DataFrame({"origin": ["JFK", "SWF", "EWR"]})
+
+    assert no_skill(window, target).tolist() == [0.5, 0.75, 1.0]

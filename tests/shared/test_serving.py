@@ -1,0 +1,203 @@
+"""The HTTP app: the champion's own answers, whichever version that is, and clear refusals."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from shared import registry, servers, serving, tracking
+from shared.contracts import Evaluation
+from shared.deploy import deploy
+from shared.features import CATEGORICAL, FEATURES, NUMERIC
+from shared.serving import Flight, create_app, predict_once, running
+from shared.settings import ROOT, Settings
+
+MONTH = "2013-05"
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+@pytest.fixture(scope="module")
+def url(in_service: Any) -> Iterator[str]:
+    """An app that serves the champion."""
+    with running(create_app(in_service.settings)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def flights(rows: pl.DataFrame) -> pl.DataFrame:
+    """Flights of all airports, some with nulls."""
+    return rows.filter(month=MONTH).select(FEATURES).head(60)
+
+
+def post(url: str, flights: Any) -> httpx.Response:
+    return httpx.post(f"{url}/predict", json=flights, timeout=30, trust_env=False)
+
+
+def version_at(url: str) -> str | None:
+    version: str | None = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()["version"]
+    return version
+
+
+def rows_of(flights: pl.DataFrame) -> list[dict[str, Any]]:
+    return flights.fill_nan(None).to_dicts()
+
+
+def add_version_like_the_first(settings: Settings) -> Any:
+    """Register the first version's model a second time."""
+    first = tracking.client(settings).get_model_version(settings.model_name, "1")
+    return registry.add_version(first.source, first.model_id, first.run_id, {}, settings)
+
+
+def test_answers_are_the_models_own(url: str, in_service: Any, flights: pl.DataFrame) -> None:
+    response = post(url, rows_of(flights))
+
+    assert response.status_code == 200
+    expected = registry.load("1", in_service.settings).predict_proba(flights)[:, 1].tolist()
+    assert response.json() == {"version": "1", "late": expected}
+    assert flights["origin"].n_unique() == 3
+
+
+def test_one_flight_gets_the_same_answer_as_among_others(url: str, flights: pl.DataFrame) -> None:
+    together = post(url, rows_of(flights)).json()["late"]
+
+    assert [post(url, [flight]).json()["late"] for flight in rows_of(flights.head(3))] == [[p] for p in together[:3]]
+
+
+@pytest.mark.parametrize("column", [*NUMERIC, *CATEGORICAL])
+def test_null_is_accepted_for_a_feature(url: str, flights: pl.DataFrame, column: str) -> None:
+    (flight,) = rows_of(flights.head(1))
+
+    response = post(url, [{**flight, column: None}])
+
+    assert response.status_code == 200
+    assert 0 < response.json()["late"][0] < 1
+
+
+def test_flight_of_which_only_the_origin_is_known_gets_an_answer(url: str) -> None:
+    response = post(url, [{**dict.fromkeys(FEATURES), "origin": "EWR"}])
+
+    assert response.status_code == 200
+    assert 0 < response.json()["late"][0] < 1
+
+
+def test_new_airport_gets_the_late_rate(url: str, in_service: Any, flights: pl.DataFrame) -> None:
+    (flight,) = rows_of(flights.head(1))
+
+    assert post(url, [{**flight, "origin": "SWF"}]).json()["late"] == [in_service.evaluation.late_rate]
+
+
+def test_no_flights_get_no_answers(url: str) -> None:
+    response = post(url, [])
+
+    assert (response.status_code, response.json()) == (200, {"version": "1", "late": []})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda flight: [{key: value for key, value in flight.items() if key != "distance"}],
+        lambda flight: [{**flight, "dep_delay": 3.0}],
+        lambda flight: [{**flight, "distance": "far"}],
+        lambda flight: [{**flight, "origin": None}],
+        lambda flight: [{**flight, "carrier": 7}],
+        lambda flight: flight,
+        lambda flight: [flight, "no flight"],
+        lambda flight: None,
+    ],
+    ids=["missing", "extra", "text", "no-origin", "number", "no-list", "no-object", "null"],
+)
+def test_malformed_flights_are_refused(url: str, flights: pl.DataFrame, spoil: Callable[[dict[str, Any]], Any]) -> None:
+    (flight,) = rows_of(flights.head(1))
+
+    response = post(url, spoil(flight))
+
+    assert response.status_code == 422
+    assert response.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"no json"])
+def test_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+
+    assert httpx.post(f"{url}/predict", content=body, headers=headers, trust_env=False).status_code == 422
+
+
+def test_app_asks_for_just_the_models_features() -> None:
+    assert tuple(Flight.model_fields) == FEATURES
+
+
+def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
+    evaluated: Evaluation,
+    settings: Settings,
+    flights: pl.DataFrame,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
+    with running(create_app(settings)) as url:
+        response = post(url, rows_of(flights))
+        assert response.status_code == 503
+        assert "no model bears the alias champion" in response.json()["detail"]
+        assert version_at(url) is None
+
+        deploy(evaluated, settings)
+
+        eventually(lambda: version_at(url) == "1")
+        assert post(url, rows_of(flights)).status_code == 200
+
+
+def test_follows_the_alias_and_keeps_the_old_version_if_the_new_one_does_not_load(
+    evaluated: Evaluation,
+    settings: Settings,
+    flights: pl.DataFrame,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
+    deploy(evaluated, settings)
+    second, third, fourth = (add_version_like_the_first(settings) for _ in range(3))
+    with running(create_app(settings)) as url:
+        before = post(url, rows_of(flights)).json()
+        registry.move_alias(registry.CHAMPION, second, settings)
+        eventually(lambda: version_at(url) == "2")
+
+        models = settings.mlflow / "artifacts"
+        models.rename(models.with_suffix(".away"))
+        registry.move_alias(registry.CHAMPION, third, settings)
+        eventually(lambda: "version 2 stays in service" in caplog.text)
+        assert post(url, rows_of(flights)).json() == {**before, "version": "2"}
+
+        models.with_suffix(".away").rename(models)
+        registry.move_alias(registry.CHAMPION, fourth, settings)
+        eventually(lambda: version_at(url) == "4")
+
+
+def test_app_of_another_alias_serves_that_one(in_service: Any, flights: pl.DataFrame) -> None:
+    assert predict_once(flights, registry.CHALLENGER, in_service.settings).version == "1"
+
+    with pytest.raises(httpx.HTTPStatusError, match="503"):
+        predict_once(flights, registry.PREVIOUS, in_service.settings)
+
+
+def test_stopped_app_answers_no_more(in_service: Any) -> None:
+    with running(create_app(in_service.settings)) as url:
+        assert version_at(url) == "1"
+
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health", trust_env=False)
+
+
+def test_command_serves_the_champion_on_the_loopback(in_service: Any, flights: pl.DataFrame, tmp_path: Path) -> None:
+    port = servers.free_port()
+    command = [sys.executable, "-m", "shared.serving", "--tool", "plain", "--port", str(port)]
+    env = {"TRIPTYCH_HOME": str(in_service.settings.home), "PYTHONPATH": str(ROOT)}
+
+    with servers.server(command, f"http://127.0.0.1:{port}/health", tmp_path / "log", env):
+        response = post(f"http://127.0.0.1:{port}", rows_of(flights))
+
+    assert response.json()["version"] == "1"
