@@ -14,7 +14,7 @@ import hypothesis.configuration
 import polars as pl
 import pytest
 
-from shared import store, tracking
+from shared import store
 from shared.contracts import Batch, Deployment, Evaluation, Features, Plan, Trained, Validated
 from shared.deploy import deploy
 from shared.evaluate import evaluate
@@ -60,13 +60,14 @@ class InService(NamedTuple):
     deployment: Deployment
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a developer's shell may hold must not reach the tests, nor may a test that forgets its home reach theirs."""
-    for name in [name for name in os.environ if name.startswith(("MLFLOW_TRACKING", "MLFLOW_REGISTRY", "AWS_"))]:
-        del os.environ[name]
-    os.environ.pop("MLFLOW_RUN_ID", None)
-    os.environ["TRIPTYCH_HOME"] = str(tmp_path_factory.mktemp("nobodys-home"))
+    for name in [
+        name for name in os.environ if name.startswith(("MLFLOW_TRACKING", "MLFLOW_RE", "MLFLOW_RUN", "AWS_"))
+    ]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TRIPTYCH_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(scope="session")
@@ -91,17 +92,14 @@ def source(vendor: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_home(tmp_path_factory: pytest.TempPathFactory, vendor: Path) -> Callable[..., Settings]:
-    """Settings with a home of one's own, whose MLflow store is a copy of an empty one: making one takes seconds."""
-    empty = Settings(home=tmp_path_factory.mktemp("empty"))
-    tracking.client(empty)
+def new_home(empty_mlflow: Path, vendor: Path) -> Callable[..., Settings]:
+    """Settings with a home of one's own, whose MLflow store is a copy of an empty one."""
 
     def new(home: Path, **wanted: object) -> Settings:
-        settings = Settings.model_validate(
+        shutil.copytree(empty_mlflow, home / "mlflow")
+        return Settings.model_validate(
             {"home": home, "source": str(vendor), "min_rows": 100, "families": FAMILIES, **wanted}
         )
-        shutil.copytree(empty.mlflow, settings.mlflow)
-        return settings
 
     return new
 

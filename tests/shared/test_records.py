@@ -12,6 +12,10 @@ from shared import records
 from shared.records import STAGES, RunRecord, StageRecord
 from shared.settings import Settings
 
+FIELDS = [
+    *("tool", "tool_version", "month", "run_id", "state", "started", "ended", "inputs", "stages"),
+    *("evaluation", "champion", "tracking", "error"),
+]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RECORD = RunRecord.model_validate(
     {
@@ -55,23 +59,7 @@ def test_record_comes_back_as_it_was(settings: Settings) -> None:
 def test_record_has_the_fields_of_the_specification_and_utc_times(settings: Settings) -> None:
     found = json.loads(records.write(RECORD, settings).read_text())
 
-    assert list(found) == (
-        [
-            "tool",
-            "tool_version",
-            "month",
-            "run_id",
-            "state",
-            "started",
-            "ended",
-            "inputs",
-            "stages",
-            "evaluation",
-            "champion",
-            "tracking",
-            "error",
-        ]
-    )
+    assert list(found) == list(RunRecord.model_fields) == FIELDS
     assert list(found["stages"][0]) == ["stage", "key", "state", "attempts", "started", "ended"]
     assert found["started"] == "2026-01-01T12:00:00Z"
     assert found["evaluation"]["champion"] is None

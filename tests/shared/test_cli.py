@@ -1,0 +1,123 @@
+"""The run commands: a user's mistake is one sentence and exit code 1, and every run leaves a record and a summary."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared import cli, plain, records
+from shared.contracts import PermanentError
+from shared.settings import Settings
+
+MONTH = "2013-05"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
+    """The exit code of the command: a text stands for code 1, written to stderr."""
+    monkeypatch.setattr("sys.argv", ["plain", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main("plain", plain.run)
+    return exit_.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["2013-13"], ["month is '2013-13'", "expected year and month such as 2013-06"]),
+        (["2013-05", "june"], ["month is 'june'", "expected year and month"]),
+        (["2013-05", "--min-rows", "0"], ["min_rows", "0", "1"]),
+    ],
+)
+def test_mistake_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path, arguments: list[str], words: list[str]
+) -> None:
+    said = run(monkeypatch, *arguments, "--source", str(vendor))
+
+    assert isinstance(said, str)
+    assert said.startswith("error: ")
+    assert "\n" not in said
+    assert [word for word in words if word not in said] == []
+    assert not settings.store.exists()
+    assert not (settings.home / "records").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["2013-05", "--min-rows", "many"], ["2013-05", "--nonsense"]])
+def test_wrong_arguments_show_the_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["2014-01"], ["flights/2014-01.csv is missing"]),
+        ([MONTH, "--min-rows", "99999"], ["no candidate to train for 2013-05", "99999"]),
+    ],
+)
+def test_failed_run_is_exit_code_1_with_its_error_and_record(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Settings,
+    vendor: Path,
+    arguments: list[str],
+    words: list[str],
+) -> None:
+    assert run(monkeypatch, *arguments, "--source", str(vendor)) == 1
+
+    record = records.read("plain", arguments[0], settings.home)
+    assert record.state == "failed"
+    assert record.error is not None
+    assert [word for word in words if word not in record.error] == []
+    assert f"  error       {record.error}\n" in capsys.readouterr().out
+
+
+def test_run_that_fails_does_not_stop_the_following_month(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path
+) -> None:
+    arguments = ["2013-01", "2013-02", "--source", str(vendor), "--min-rows", "100", "--families", "logistic"]
+
+    assert run(monkeypatch, *arguments) == 1
+
+    assert records.read("plain", "2013-01", settings.home).state == "failed"
+    assert records.read("plain", "2013-02", settings.home).state == "success"
+
+
+def test_relative_source_is_found(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(vendor.parent)
+
+    run(monkeypatch, "2013-01", "--source", vendor.name)
+
+    assert f"missing at the source {vendor}" in capsys.readouterr().out
+
+
+def test_summary_tells_decision_champion_and_record(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(monkeypatch, MONTH, "--source", str(vendor), "--min-rows", "100", "--families", "logistic")
+
+    record, out = records.read("plain", MONTH, settings.home), capsys.readouterr().out
+    assert code == 0
+    assert record.evaluation is not None
+    assert record.champion is not None
+    path = os.path.relpath(records.path_of("plain", MONTH, settings.home))
+    for words in (
+        f"{MONTH}: success in",
+        "3 of 3 trained",
+        f"decision    promote (Brier score: challenger {record.evaluation.challenger.brier:.4f}, champion none",
+        f"version 1, fingerprint {record.champion.fingerprint[:12]}",
+        f"record      {path}",
+    ):
+        assert words in out
+
+
+def test_error_of_the_pipeline_itself_reaches_the_user_as_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(month: str, settings: Settings) -> records.RunRecord:
+        raise PermanentError("the tool is not set up; run make")
+
+    monkeypatch.setattr("sys.argv", ["plain", MONTH])
+    with pytest.raises(SystemExit, match="error: the tool is not set up; run make"):
+        cli.main("plain", refuses)

@@ -1,0 +1,244 @@
+"""The whole pipeline without an orchestrator: the same result each time, and a second time nothing changes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from shared import plain, records, registry, tracking
+from shared.records import RunRecord
+from shared.settings import ROOT, Settings
+
+MONTH = "2013-05"
+Files = Callable[[Path], dict[str, int]]
+
+
+class Finished(NamedTuple):
+    settings: Settings
+    record: RunRecord
+
+
+@pytest.fixture(scope="module")
+def finished(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run in this process; tests leave it as it is, or run the same month again."""
+    settings = new_home(tmp_path_factory.mktemp("finished") / "home")
+    return Finished(settings, plain.run(MONTH, settings))
+
+
+def arguments(settings: Settings, *months: str) -> list[str]:
+    return [
+        *months,
+        "--source",
+        settings.source,
+        "--min-rows",
+        str(settings.min_rows),
+        "--families",
+        *settings.families,
+    ]
+
+
+def start(settings: Settings, *months: str, **env: str) -> subprocess.Popen[str]:
+    """The run command, in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "shared.plain", *arguments(settings, *months)],
+        cwd=ROOT,
+        env={**clean, "TRIPTYCH_HOME": str(settings.home), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class Raced(NamedTuple):
+    settings: Settings
+    codes: list[int]
+    output: list[str]
+
+
+@pytest.fixture(scope="module")
+def raced(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Raced:
+    """Two processes that ran the same month in the same home at once, in different environments."""
+    settings = new_home(tmp_path_factory.mktemp("raced") / "home")
+    two = [
+        start(settings, MONTH, PYTHONHASHSEED="1"),
+        start(settings, MONTH, PYTHONHASHSEED="2", OMP_NUM_THREADS="1"),
+    ]
+    output = ["".join(process.communicate(timeout=120)) for process in two]
+    return Raced(settings, [process.returncode for process in two], output)
+
+
+def versions(settings: Settings) -> list[str]:
+    found = tracking.client(settings).search_model_versions(f"name = '{settings.model_name}'")
+    return [str(version.version) for version in found]
+
+
+def champion(settings: Settings) -> str | None:
+    version = registry.by_alias(registry.CHAMPION, settings)
+    return version and str(version.version)
+
+
+def features_in(settings: Settings) -> list[str]:
+    return [path.name for path in (settings.store / "features").iterdir()]
+
+
+def test_first_run_trains_all_candidates_and_puts_a_model_in_service(finished: Finished) -> None:
+    settings, record = finished
+
+    assert (record.state, record.error, record.tool, record.month) == ("success", None, "plain", MONTH)
+    keys = [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in sorted(settings.families)]
+    assert [(its.stage, its.key, its.state, its.attempts) for its in record.stages] == [
+        (stage, key, "success", 1) for stage in records.STAGES for key in (keys if stage == "train" else [None])
+    ]
+    assert record.champion is not None
+    assert record.champion.version == champion(settings) == "1"
+    assert record.evaluation is not None
+    assert record.evaluation.decision == "promote"
+    assert record.tracking is not None
+    assert tracking.client(settings).get_run(record.tracking.run_id).data.tags["month"] == MONTH
+
+
+def test_times_of_the_stages_follow_each_other(finished: Finished) -> None:
+    times = [(its.started, its.ended) for its in finished.record.stages if its.stage != "train"]
+
+    assert finished.record.started <= times[0][0]
+    assert times == sorted(times)
+    assert times[-1][1] <= finished.record.ended
+
+
+def test_second_run_of_the_month_changes_nothing_and_says_so(
+    finished: Finished, files_in: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, first = finished
+    store, artifacts = files_in(settings.store), files_in(settings.mlflow / "artifacts").keys()
+
+    with caplog.at_level("INFO"):
+        second = plain.run(MONTH, settings)
+
+    assert "this very model is in service already, as version 1: nothing changes" in caplog.text
+    assert second.champion == first.champion
+    assert versions(settings) == [champion(settings)] == ["1"]
+    assert [its.state for its in second.stages if its.stage == "deploy"] == ["skipped"]
+    assert files_in(settings.mlflow / "artifacts").keys() == artifacts
+    inputs = {name: time for name, time in store.items() if not name.startswith("models/")}
+    assert {name: time for name, time in files_in(settings.store).items() if name in inputs} == inputs
+
+
+def test_second_run_of_the_month_adds_no_file_to_the_store(finished: Finished, files_in: Files) -> None:
+    before = files_in(finished.settings.store)
+
+    plain.run(MONTH, finished.settings)
+
+    assert files_in(finished.settings.store) == before
+
+
+def test_next_month_is_compared_with_the_champion(settings: Settings) -> None:
+    settings = settings.model_copy(update={"families": ("logistic",)})
+    first, second = plain.run("2013-03", settings), plain.run("2013-05", settings)
+
+    assert first.champion is not None
+    assert first.champion.version == "1"
+    assert second.evaluation is not None
+    assert second.evaluation.champion is not None
+    challenger, old = second.evaluation.challenger.brier, second.evaluation.champion.brier
+    assert second.evaluation.decision == ("promote" if challenger < old else "keep")
+    assert champion(settings) == ("2" if challenger < old else "1")
+    assert champion(settings) == (second.champion and second.champion.version)
+
+
+@pytest.mark.usefixtures("own_families")
+def test_candidates_that_fail_do_not_sink_the_others(settings: Settings) -> None:
+    record = plain.run(MONTH, settings.model_copy(update={"families": ("families:broken", "logistic")}))
+
+    assert record.state == "success"
+    assert {its.key: its.state for its in record.stages if its.stage == "train"} == {
+        f"{origin}/{family}": state
+        for origin in ("EWR", "JFK", "LGA")
+        for family, state in (("families:broken", "failed"), ("logistic", "success"))
+    }
+
+
+@pytest.mark.usefixtures("own_families")
+def test_airports_left_without_a_model_fail_the_run_by_name(settings: Settings) -> None:
+    record = plain.run(MONTH, settings.model_copy(update={"families": ("families:broken",)}))
+
+    assert record.state == "failed"
+    assert record.error is not None
+    assert "no candidate survived for EWR, JFK, LGA" in record.error
+    states = {its.stage: its.state for its in record.stages}
+    assert (states["plan"], states["evaluate"], states["deploy"]) == ("success", "failed", "skipped")
+    assert versions(settings) == []
+
+
+def test_bad_batch_stops_the_run_and_leaves_the_champion(
+    finished: Finished, source: Path, set_cells: Callable[[Path, str, dict[int, str]], None]
+) -> None:
+    set_cells(source / "flights" / f"{MONTH}.csv", "distance", {6: "-1"})
+
+    record = plain.run(MONTH, finished.settings.model_copy(update={"source": str(source)}))
+
+    assert record.state == "failed"
+    assert record.error is not None
+    assert f"flights/{MONTH}.csv: column distance" in record.error
+    assert [its.state for its in record.stages] == ["success", "failed", *["skipped"] * 5]
+    assert (record.champion, record.evaluation, record.tracking) == (None, None, None)
+    assert champion(finished.settings) == "1"
+
+
+def test_two_runs_at_once_give_one_champion_and_one_version(raced: Raced) -> None:
+    assert raced.codes == [0, 0], raced.output
+    assert versions(raced.settings) == [champion(raced.settings)] == ["1"]
+    assert sorted(path.name for path in raced.settings.store.rglob("*") if "tmp" in path.name) == []
+
+
+def test_every_process_gives_the_same_bits(raced: Raced, finished: Finished) -> None:
+    record = records.read("plain", MONTH, raced.settings.home)
+
+    assert record.champion == finished.record.champion
+    assert record.inputs == finished.record.inputs
+    assert record.evaluation is not None
+    assert finished.record.evaluation is not None
+    assert record.evaluation.challenger == finished.record.evaluation.challenger
+    assert features_in(raced.settings) == features_in(finished.settings)
+    assert finished.record.champion is not None
+    assert all(finished.record.champion.fingerprint[:12] in text for text in raced.output)
+
+
+def test_command_tells_what_came_out(raced: Raced) -> None:
+    for text in raced.output:
+        for words in (f"{MONTH}: success in", "6 of 6 trained", "version 1, fingerprint", f"plain/{MONTH}.json"):
+            assert words in text
+
+
+def test_failed_command_says_why_in_one_sentence_and_leaves_a_record(
+    new_home: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = new_home(tmp_path / "other home")
+    with start(settings, "2013-06") as process:
+        output = "".join(process.communicate(timeout=60))
+
+    assert process.returncode == 1
+    assert "Traceback" not in output
+    record = json.loads((settings.home / "records" / "plain" / "2013-06.json").read_text())
+    assert (record["state"], record["error"]) == ("failed", only(output, "flights/2013-06.csv is missing"))
+    assert [its["state"] for its in record["stages"]] == ["failed", *["skipped"] * 6]
+
+
+def only(output: str, words: str) -> str:
+    """The one line that holds the words, without its label."""
+    (line,) = [line for line in output.splitlines() if words in line]
+    return line.removeprefix("  error       ")
+
+
+def test_tools_share_the_home_but_not_the_champion(finished: Finished) -> None:
+    other = finished.settings.model_copy(update={"tool": "dagster", "families": ("logistic",)})
+
+    record = plain.run(MONTH, other)
+
+    assert (record.tool, record.state, champion(other)) == ("dagster", "success", "1")
+    assert versions(finished.settings) == ["1"]
