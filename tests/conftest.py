@@ -2,12 +2,16 @@
 
 import importlib.util
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from shared.settings import ROOT
+from shared import tracking
+from shared.settings import ROOT, Settings
+from tests.evidence import Evidence
 
 # The orchestrators read their settings when they are first imported: their home must be known before that.
 (ROOT / ".local").mkdir(exist_ok=True)
@@ -39,9 +43,23 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store to copy: making one takes seconds."""
+    settings = Settings(home=tmp_path_factory.mktemp("empty"))
+    tracking.client(settings)
+    return settings.mlflow
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh home for data, models and records."""
     folder = tmp_path / "hôme of a test"
+    shutil.copytree(empty_mlflow, folder / "mlflow")
     monkeypatch.setenv("TRIPTYCH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def evidence(record_property: Callable[[str, object], None]) -> Evidence:
+    return Evidence(record_property)
