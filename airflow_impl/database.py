@@ -5,14 +5,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
+from airflow.configuration import AIRFLOW_HOME
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.models.pool import Pool
 from airflow.utils.db import initdb
 from filelock import FileLock
 
-from airflow_impl import environment
+HOME = Path(AIRFLOW_HOME)
 
 
 @cache
@@ -20,8 +22,8 @@ def prepare() -> None:
     """Make the database, with the pool of the `train` tasks and the Dag in it; many processes may come at once."""
     for noisy in ("airflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    with FileLock(environment.home() / "setup.lock"):
-        (environment.home() / "airflow.cfg").touch()  # else the first processes of the UI all write one, at once
+    with FileLock(HOME / "setup.lock"):
+        (HOME / "airflow.cfg").touch()  # else the first processes of the UI all write one, at once
         initdb()
         Pool.create_or_update_pool("train", slots=2, description="candidates at once", include_deferred=False)
         bundles = DagBundlesManager()
@@ -37,7 +39,7 @@ def lent(scheduler: bool) -> Iterator[bool]:
 
     A scheduler takes the tasks of a run that `dag.test()` has begun for its own, and runs them a second time.
     """
-    with (environment.home() / "database.lock").open("w") as file:
+    with (HOME / "database.lock").open("w") as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if scheduler else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             free = True

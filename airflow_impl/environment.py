@@ -18,13 +18,9 @@ LOG_LEVELS = "py.warnings=ERROR"
 QUIET_LOG_LEVELS = f"{LOG_LEVELS} airflow=WARNING airflow.sdk.definitions.dag=ERROR task=CRITICAL"
 
 
-def home() -> Path:
-    return default_home() / "airflow"
-
-
 def variables() -> dict[str, str]:
     return {
-        "AIRFLOW_HOME": str(home()),
+        "AIRFLOW_HOME": str(default_home() / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(FOLDER),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([BUNDLE]),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

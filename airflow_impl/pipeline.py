@@ -1,7 +1,9 @@
 """The pipeline as an Airflow Dag: seven stages, the fan-out decided at run time."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import (
     Asset,
@@ -16,6 +18,7 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
+
 from shared.contracts import (
     Batch,
     Candidate,
@@ -37,22 +40,26 @@ PARAMS = {
     "families": Param(list(DEFAULTS.families), type="array", items={"type": "string"}, minItems=1),
     "seed": Param(DEFAULTS.seed, type="integer", minimum=0),
 }
+RETRIES = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=1),
+    "retry_exponential_backoff": 2,
+    "retry_policy": ExceptionRetryPolicy([RetryRule(TransientError)], default=RetryAction.FAIL),
+}
 FEATURES = Asset("late_flights_features")
 MODEL = Asset("late_flights_model")
-
 
 log = logging.getLogger("late_flights")
 
 
 def settings() -> Settings:
-    """This run's settings, from its params."""
-    params = dict(get_current_context()["params"])
-    params.pop("month")
-    return Settings(tool="airflow", **params)
+    """The settings of the run that this task belongs to, from its params."""
+    params = get_current_context()["params"]
+    return Settings(tool="airflow", **{name: params[name] for name in PARAMS if name != "month"})
 
 
 def report(context: Context) -> None:
-    """Log a failed attempt as one line, and keep the error with the run: Airflow's metadata has no place for it."""
+    """Log a failed attempt in one line, and push its error: Airflow keeps states, but no messages."""
     ti, error = context["ti"], context["exception"]
     task = f"{ti.task_id} {ti.rendered_map_index or ''}".strip()
     log.error("%s failed at attempt %d: %s", task, ti.try_number, error)
@@ -62,21 +69,14 @@ def report(context: Context) -> None:
 @dag(
     schedule=PartitionedAtRuntime(),
     params=PARAMS,
-    default_args={
-        "retries": 3,
-        "retry_policy": ExceptionRetryPolicy([RetryRule(TransientError)], default=RetryAction.FAIL),
-        "retry_delay": timedelta(seconds=1),
-        "retry_exponential_backoff": 2,
-        "on_failure_callback": report,
-        "on_retry_callback": report,
-    },
+    default_args={**RETRIES, "on_retry_callback": report, "on_failure_callback": report},
     tags=["triptych"],
 )
 def late_flights() -> None:
     """Retrain the model of late flights for one month, and put the better one in service."""
 
     @task
-    def ingest(params: dict) -> Batch:
+    def ingest(*, params: dict[str, Any]) -> Batch:
         from shared.ingest import ingest
 
         return ingest(params["month"], settings())
@@ -88,7 +88,7 @@ def late_flights() -> None:
         return validate(batch, settings())
 
     @task(outlets=[FEATURES])
-    def features(validated: Validated, outlet_events) -> Features:
+    def features(validated: Validated, *, outlet_events: Any) -> Features:
         from shared.features import features
 
         result = features(validated, settings())
@@ -97,7 +97,7 @@ def late_flights() -> None:
         return result
 
     @task
-    def plan(table: Features, run_id: str) -> Plan:
+    def plan(table: Features, *, run_id: str) -> Plan:
         from shared.plan import plan
 
         return plan(table, run_id, settings())
@@ -112,8 +112,9 @@ def late_flights() -> None:
 
         return train(candidate, planned, settings())
 
+    # Runs when every candidate is done, failed ones too, but not without a plan, the one success that it needs.
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def evaluate(planned: Plan, trained) -> Evaluation:
+    def evaluate(planned: Plan, trained: Sequence[Trained]) -> Evaluation:
         from shared.evaluate import evaluate
 
         return evaluate(planned, trained[:], settings())
@@ -123,7 +124,7 @@ def late_flights() -> None:
         return evaluation.decision == "promote"
 
     @task(outlets=[MODEL])
-    def deploy(evaluation: Evaluation, outlet_events) -> Deployment:
+    def deploy(evaluation: Evaluation, *, outlet_events: Any) -> Deployment:
         from shared.deploy import deploy
 
         result = deploy(evaluation, settings())
@@ -139,4 +140,4 @@ def late_flights() -> None:
     promoted(evaluation) >> deploy(evaluation)
 
 
-late_flights = late_flights()
+late_flights_dag = late_flights()

@@ -60,5 +60,5 @@ def stage_record(task: TaskInstance) -> StageRecord:
 def first_error(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
     """The error that failed the run; not that of a single candidate, of which `evaluate` decides."""
     failed = {task.task_id for task in tasks if task.state == "failed"} - {"train"}
-    stage = min(failed, key=STAGES.index)
-    return xcom(run, stage, session, key="error") or f"{stage} was ended from outside; see its log"
+    errors = (xcom(run, stage, session, key="error") for stage in STAGES if stage in failed)
+    return next(filter(None, errors), "the run was ended from outside; see Airflow's log")

@@ -1,5 +1,6 @@
 """Run the pipeline in Airflow: `python -m airflow_impl.run 2013-06`."""
 
+import signal
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ from airflow.utils.state import State
 from airflow.utils.types import DagRunTriggeredByType
 
 from airflow_impl import database
-from airflow_impl.pipeline import late_flights
+from airflow_impl.pipeline import late_flights_dag
 from airflow_impl.record import record
 from shared import cli
 from shared.records import RunRecord
@@ -21,14 +22,14 @@ def run(month: str, settings: Settings) -> RunRecord:
     database.prepare()
     conf = settings.model_dump(mode="json", exclude={"tool", "home"}) | {"month": month}
     with database.lent(scheduler=False) as free:
-        run_id = late_flights.test(run_conf=conf).run_id if free else scheduled(conf)
+        run_id = late_flights_dag.test(run_conf=conf).run_id if free else scheduled(conf)
     return record(run_id)
 
 
 def scheduled(conf: dict[str, Any]) -> str:
     """Trigger a run, wait for its end, and return its id."""
     print("Airflow's UI is up: its scheduler does this run, and shows its progress", flush=True)
-    dag_id = late_flights.dag_id
+    dag_id = late_flights_dag.dag_id
     run_id = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.CLI, conf=conf).run_id
     while DagRun.find(dag_id, run_id=[run_id])[0].state not in State.finished_dr_states:
         time.sleep(0.5)
@@ -36,4 +37,5 @@ def scheduled(conf: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # `dag.test()` takes Ctrl-C for the failure of one task, and goes on
     cli.main("airflow", run)

@@ -46,7 +46,7 @@ def main() -> None:
             f"{url}/dags/late_flights",
             ["sh", "-c", " & ".join(COMPONENTS)],
             f"{url}/api/v2/monitor/health",
-            environment.home() / "logs" / "ui.log",
+            database.HOME / "logs" / "ui.log",
             variables(url, port),
         )
 
