@@ -12,6 +12,7 @@ os.environ |= {
     "PREFECT_HOME": str(HOME),
     "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(Settings(tool="prefect").store / "results"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_CLI_PROMPT": "false",
     # The stages' log lines become log lines of their task runs.
     "PREFECT_LOGGING_EXTRA_LOGGERS": "shared",

@@ -124,3 +124,7 @@ def late_flights(
     if evaluation.decision == "promote":
         deploy(evaluation, settings)
     return evaluation
+
+
+if __name__ == "__main__":
+    late_flights.serve(name="local")

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from functools import cache
 
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from prefect_impl import HOME
 from shared import servers
@@ -27,4 +27,4 @@ def ensure() -> None:
     atexit.register(stack.close)
     options = ("--no-ui", "--no-scheduler", "--no-late-runs")
     stack.enter_context(servers.server(command(port, *options), f"{url}/health", HOME / f"server-{port}.log"))
-    stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+    stack.enter_context(temporary_settings({PREFECT_API_URL: url, PREFECT_UI_URL: ""}))
