@@ -4,13 +4,14 @@ import sys
 
 from dagster_impl.instance import prepare
 from shared.servers import free_port, show
+from shared.settings import ROOT
 
 
 def main() -> None:
     home, port = prepare(), free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_impl.definitions", "-h", "127.0.0.1"]
-    show("Dagster", url, [*command, "-p", str(port)], f"{url}/server_info", home / "ui.log")
+    url, where = f"http://127.0.0.1:{port}", ["--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--target-path", str(ROOT), *where]
+    show("Dagster", url, command, f"{url}/server_info", home / "ui.log")
 
 
 if __name__ == "__main__":

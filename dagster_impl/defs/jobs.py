@@ -19,7 +19,7 @@ retrain_isolated = dg.define_asset_job(
     executor_def=dg.multiprocess_executor.configured(
         {
             "max_concurrent": 2,
-            "start_method": {"forkserver": {"preload_modules": ["dagster_impl.definitions"]}},
+            "start_method": {"forkserver": {"preload_modules": ["dagster_impl.defs.checks"]}},
         }
     ),
     tags=TAGS,
