@@ -9,15 +9,16 @@ from shared import servers
 
 def main() -> None:
     """Show the UI until Ctrl-C or SIGTERM; the process that serves the flow ends first, then the server."""
-    port = servers.free_port()
-    url = f"http://127.0.0.1:{port}"
-    deployment = f"{url}/api/deployments/name/late-flights/local"
-    serve = [sys.executable, "-m", "prefect_impl.pipeline"]
-    env = {"PREFECT_API_URL": f"{url}/api", "PREFECT_RUNNER_POLL_FREQUENCY": "2"}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with servers.server(server.command(port), f"{url}/api/health", HOME / "ui-server.log"):
+    with server.running() as url:
+        serve = [sys.executable, "-m", "prefect_impl.pipeline"]
+        deployment = f"{url}/api/deployments/name/late-flights/local"
+        env = {"PREFECT_API_URL": f"{url}/api", "PREFECT_RUNNER_POLL_FREQUENCY": "2"}
         servers.show("Prefect", url, serve, deployment, HOME / "ui.log", env)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
