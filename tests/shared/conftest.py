@@ -28,6 +28,7 @@ from shared.validate import validate
 
 MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04", "2013-05")
 MONTH = MONTHS[-1]
+HOME = "a hôme with spaces"
 FAMILIES = ("logistic", "boosting30")
 
 hypothesis.configuration.set_hypothesis_home_dir(ROOT / ".local" / "cache" / "hypothesis")
@@ -67,7 +68,7 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         name for name in os.environ if name.startswith(("MLFLOW_TRACKING", "MLFLOW_RE", "MLFLOW_RUN", "AWS_"))
     ]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("TRIPTYCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TRIPTYCH_HOME", str(tmp_path / HOME))
 
 
 @pytest.fixture(scope="session")
@@ -106,12 +107,12 @@ def new_home(empty_mlflow: Path, vendor: Path) -> Callable[..., Settings]:
 
 @pytest.fixture
 def settings(new_home: Callable[..., Settings], tmp_path: Path) -> Settings:
-    return new_home(tmp_path / "home")
+    return new_home(tmp_path / HOME)
 
 
 @pytest.fixture(scope="session")
 def made(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    settings = new_home(tmp_path_factory.mktemp("made") / "home")
+    settings = new_home(tmp_path_factory.mktemp("made") / HOME)
     batch = ingest(MONTH, settings)
     validated = validate(batch, settings)
     table = features(validated, settings)
@@ -133,7 +134,7 @@ def evaluated(planned: Plan, made: Made, settings: Settings) -> Evaluation:
 
 @pytest.fixture(scope="session")
 def in_service(made: Made, new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> InService:
-    settings = new_home(tmp_path_factory.mktemp("in-service") / "home")
+    settings = new_home(tmp_path_factory.mktemp("in-service") / HOME)
     shutil.copytree(made.store, settings.store)
     evaluation = evaluate(plan(made.features, "test", settings), made.trained, settings)
     return InService(settings, evaluation, deploy(evaluation, settings))

@@ -1,7 +1,8 @@
 """The run commands: a user's mistake is one sentence and exit code 1, and every run leaves a record and a summary."""
 
-import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from shared.contracts import PermanentError
 from shared.settings import Settings
 
 MONTH = "2013-05"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STATES = ("success", "failed", "success")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
@@ -94,24 +97,26 @@ def test_relative_source_is_found(
     assert f"missing at the source {vendor}" in capsys.readouterr().out
 
 
-def test_summary_tells_decision_champion_and_record(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = run(monkeypatch, MONTH, "--source", str(vendor), "--min-rows", "100", "--families", "logistic")
+def test_summary_tells_decision_champion_and_record(in_service: Any) -> None:
+    _, evaluation, deployment = in_service
+    trained = [{"stage": "train", "key": f"{n}", "state": state, "attempts": 1} for n, state in enumerate(STATES)]
+    record = records.RunRecord.model_validate(
+        {
+            **{"tool": "plain", "tool_version": "Python 3", "month": MONTH, "run_id": "", "state": "success"},
+            **{"started": NOON, "ended": NOON + timedelta(seconds=2), "stages": trained, "error": None},
+            **records.outcome({}, None, evaluation, deployment),
+        }
+    )
 
-    record, out = records.read("plain", MONTH, settings.home), capsys.readouterr().out
-    assert code == 0
-    assert record.evaluation is not None
-    assert record.champion is not None
-    path = os.path.relpath(records.path_of("plain", MONTH, settings.home))
-    for words in (
-        f"{MONTH}: success in",
-        "3 of 3 trained",
-        f"decision    promote (Brier score: challenger {record.evaluation.challenger.brier:.4f}, champion none",
-        f"version 1, fingerprint {record.champion.fingerprint[:12]}",
-        f"record      {path}",
-    ):
-        assert words in out
+    assert cli.summary(record, Path("records/plain/2013-05.json")).splitlines() == [
+        "",
+        "plain Python 3, 2013-05: success in 2.0 s",
+        "  candidates  2 of 3 trained",
+        f"  decision    promote (Brier score: challenger {evaluation.challenger.brier:.4f}, champion none, "
+        f"base rate {evaluation.base_rate.brier:.4f})",
+        f"  champion    version 1, fingerprint {evaluation.challenger_fingerprint[:12]}",
+        "  record      records/plain/2013-05.json",
+    ]
 
 
 def test_error_of_the_pipeline_itself_reaches_the_user_as_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

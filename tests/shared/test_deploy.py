@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 import mlflow
 import numpy as np
@@ -40,7 +40,7 @@ def versions(settings: Settings) -> list[str]:
 
 def folder_of(version: str, settings: Settings) -> Path:
     uri = tracking.client(settings).get_model_version_download_uri(settings.model_name, version)
-    return Path(urlparse(uri).path)
+    return Path(unquote(urlparse(uri).path))
 
 
 def target(rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -31,15 +30,6 @@ def test_store_and_artifacts_lie_in_the_home(settings: Settings) -> None:
     assert (settings.home / "mlflow" / "mlflow.db").is_file()
     assert experiment.name == "triptych-plain"
     assert experiment.artifact_location == (settings.home / "mlflow" / "artifacts" / "triptych-plain").as_uri()
-
-
-def test_home_with_spaces_and_other_letters_works(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "Mein Zuhause für Flüge")
-
-    run_id = tracking.start_parent(FEATURES, "a", settings)
-
-    assert status(run_id, settings) == "RUNNING"
-    assert (settings.home / "mlflow" / "mlflow.db").is_file()
 
 
 def test_first_users_at_once_share_one_experiment(settings: Settings) -> None:
