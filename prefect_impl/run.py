@@ -34,5 +34,8 @@ def without_tracebacks(record: logging.LogRecord) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the server ends too
-    cli.main("prefect", run)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cli.main("prefect", run)
+    except KeyboardInterrupt:
+        sys.exit(130)
