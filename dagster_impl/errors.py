@@ -4,7 +4,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 
 def sentence(error: SerializableErrorInfo) -> str:
-    """The message of the exception that a stage raised: the innermost cause, without the name of its class."""
-    while error.cause:
+    """The message of the exception that the stage raised, without the name of its class."""
+    while error.cause and error.cls_name and error.cls_name.startswith(("Dagster", "RetryRequested")):
         error = error.cause
     return error.message.strip().partition(": ")[2] or error.message.strip()

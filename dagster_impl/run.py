@@ -30,7 +30,9 @@ def run(month: str, settings: Settings) -> RunRecord:
         result = job.execute_in_process(config, dagster, partition_key=month, raise_on_error=False)
     except dg.DagsterUnknownPartitionError:
         first, last = (job.partitions_def.get_partition_keys()[n] for n in (0, -1))
-        raise PermanentError(f"month is {month}, expected one of the partitions {first} to {last}") from None
+        raise PermanentError(
+            f"month is {month}, expected a partition from {first} to {last}, the last full month"
+        ) from None
     return record_of(result.run_id, dagster)
 
 
