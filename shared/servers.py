@@ -14,6 +14,7 @@ from types import FrameType
 import httpx
 
 STOP_SECONDS = 10.0
+GUARD = Path(__file__).with_name("guard.py")
 
 
 def free_port() -> int:
@@ -30,13 +31,14 @@ def server(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` until the block ends; enters the block when the URL `health` answers with status 200.
 
+    The server ends also when this process is killed (guard.py).
     Output goes to the file `log`. Raises RuntimeError if the server ends, or is not healthy within `seconds`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=None if env is None else {**os.environ, **env}, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            [sys.executable, "-P", str(GUARD), *command], env={**os.environ, **(env or {})},
+            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         wait_until_healthy(process, health, log, seconds)
