@@ -1,6 +1,6 @@
 """`python guard.py COMMAND …` runs the command, and ends its process group when the parent process is gone.
 
-Only so is a server ended for sure: a parent that gets SIGKILL ends nothing any more, but its pipe to this process closes.
+Only so is a server ended for sure: a parent that gets SIGKILL ends nothing any more, but its pipe to this one closes.
 """
 
 import os
