@@ -13,6 +13,7 @@ from airflow_impl import database
 from airflow_impl.pipeline import late_flights_dag
 from airflow_impl.record import record
 from shared import cli
+from shared.contracts import PermanentError
 from shared.records import RunRecord
 from shared.settings import Settings
 
@@ -32,6 +33,11 @@ def scheduled(conf: dict[str, Any]) -> str:
     dag_id = late_flights_dag.dag_id
     run_id = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.CLI, conf=conf).run_id
     while DagRun.find(dag_id, run_id=[run_id])[0].state not in State.finished_dr_states:
+        with database.lent(scheduler=False) as free:
+            if free:
+                raise PermanentError(
+                    "Airflow's UI has stopped before the run's end; start it again, and the run goes on"
+                )
         time.sleep(0.5)
     return run_id
 
