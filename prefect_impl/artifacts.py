@@ -1,14 +1,23 @@
 """What a run shows in Prefect's UI: the candidates' leaderboard and the challenger's calibration curve."""
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
-from shared.contracts import Evaluation, Trained
+from shared import plot
+from shared.contracts import Deployment, Evaluation, Trained
 
 
 def publish(evaluation: Evaluation, trained: list[Trained]) -> None:
-    """Create both artifacts; call it from within a task run."""
+    """Create the artifacts; call it from within a task run."""
     create_table_artifact(leaderboard(trained), key="leaderboard", description=f"Candidates of {evaluation.month}")
     create_markdown_artifact(report(evaluation), key="evaluation", description=evaluation.reason)
+    picture = plot.data_url(plot.calibration(evaluation))
+    create_image_artifact(picture, key="calibration", description=f"Calibration on {evaluation.month}")
+
+
+def announce(evaluation: Evaluation, deployment: Deployment) -> None:
+    """Say which model is in service now, and why."""
+    text = f"Version {deployment.version} is in service since {evaluation.month}: {evaluation.reason}."
+    create_markdown_artifact(text, key="champion", description=f"Model in service since {evaluation.month}")
 
 
 def leaderboard(trained: list[Trained]) -> list[dict[str, object]]:
@@ -18,10 +27,9 @@ def leaderboard(trained: list[Trained]) -> list[dict[str, object]]:
 
 
 def report(evaluation: Evaluation) -> str:
-    """The three scores and the calibration curve as Markdown."""
+    """The three scores as Markdown."""
     who = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base rate": evaluation.base_rate}
     scores = [f"| {name} | {its.brier:.4f} | {its.calibration_error:.4f} |" for name, its in who.items() if its]
-    curve = [f"| {predicted:.3f} | {late:.3f} |" for predicted, late in evaluation.challenger.calibration_curve]
     return "\n".join(
         [
             f"## {evaluation.month}: {evaluation.decision}",
@@ -29,11 +37,5 @@ def report(evaluation: Evaluation) -> str:
             "| model | Brier score | calibration error |",
             "|---|---|---|",
             *scores,
-            "",
-            "### Calibration of the challenger",
-            "",
-            "| predicted | late |",
-            "|---|---|",
-            *curve,
         ]
     )

@@ -10,6 +10,7 @@ from prefect.futures import wait
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
+from prefect.transactions import Transaction, get_transaction, transaction
 from pydantic import Field
 
 import shared.deploy
@@ -20,6 +21,7 @@ import shared.plan
 import shared.train
 import shared.validate
 from prefect_impl import artifacts
+from shared import registry
 from shared.contracts import (
     Batch,
     Candidate,
@@ -90,9 +92,22 @@ def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluati
 
 @materialize(MODEL, asset_deps=[FEATURES], task_run_name="deploy", refresh_cache=True, **stage)
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
+    get_transaction().set("before", {"aliases": registry.aliases(settings), "settings": settings})
     deployment = shared.deploy.deploy(evaluation, settings)
     add_asset_metadata(MODEL, {"month": evaluation.month, **deployment.model_dump()})
     return deployment
+
+
+@deploy.on_rollback
+def withdraw(transaction: Transaction) -> None:
+    """Put back in service what was there before: the run could not announce its deployment."""
+    before = transaction.get("before")
+    registry.restore(before["aliases"], before["settings"])
+
+
+@task(task_run_name="announce", refresh_cache=True, **stage)
+def announce(evaluation: Evaluation, deployment: Deployment) -> None:
+    artifacts.announce(evaluation, deployment)
 
 
 @flow(
@@ -122,7 +137,8 @@ def late_flights(
 
     evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
-        deploy(evaluation, settings)
+        with transaction():
+            announce(evaluation, deploy(evaluation, settings))
     return evaluation
 
 

@@ -33,7 +33,7 @@ def record_of(flow_run_id: UUID) -> RunRecord:
             "state": outcome(flow_run.state),
             "started": flow_run.start_time,
             "ended": flow_run.end_time,
-            "stages": records.in_order([stage_record(run) for run in runs]),
+            "stages": records.in_order([stage_record(run) for run in runs if stage(run) in records.STAGES]),
             **records.outcome(
                 made["ingest"].inputs if "ingest" in made else {},
                 made.get("plan"),

@@ -3,9 +3,12 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from shared import records
 from shared.contracts import PermanentError
@@ -25,6 +28,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     source = arguments.source
     if source and "://" not in source:
         source = str(Path(source).resolve())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended too
     failed = False
     try:
         settings = Settings(tool=tool, source=source, min_rows=arguments.min_rows, families=tuple(arguments.families))
@@ -35,8 +39,13 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
             path = records.write(record, settings)
             print(summary(record, path), flush=True)
             failed = failed or record.state == "failed"
+    except ValidationError as error:
+        first = error.errors()[0]
+        sys.exit(f"error: {'.'.join(map(str, first['loc']))} is {first['input']!r}: {first['msg']}")
     except PermanentError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(failed)
 
 

@@ -92,7 +92,7 @@ def requirements() -> list[str]:
 
 def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFrame, settings: Settings) -> None:
     """Serve the version under the alias `challenger` and compare its answers with the challenger's own."""
-    before = registry.by_alias(registry.CHALLENGER, settings)
+    before = registry.aliases(settings)
     registry.move_alias(registry.CHALLENGER, version, settings)
     sample = rows.head(SMOKE_ROWS)
     try:
@@ -101,7 +101,7 @@ def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFram
         if answered.version != str(version.version) or answered.late != expected:
             raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
     except BaseException as error:
-        registry.move_alias(registry.CHALLENGER, before, settings)
+        registry.restore(before, settings)
         raise PermanentError(
             f"smoke test of version {version.version} failed ({error}); the aliases are as before"
         ) from error

@@ -1,4 +1,4 @@
-"""`python guard.py COMMAND …` runs the command, and ends its process group when the parent process is gone.
+"""`python guard.py COMMAND …` runs the command, and ends all of its session when the parent process is gone.
 
 Only so is a server ended for sure: a parent that gets SIGKILL ends nothing any more, but its pipe to this one closes.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 STOP_SECONDS = 10.0
 
@@ -22,11 +23,38 @@ def main() -> None:
 
 
 def end_after_parent() -> None:
-    """Wait for the end of the parent, that is of standard input; then end the group, this process last."""
+    """Wait for the end of the parent, that is of standard input; then end the session."""
     os.read(0, 1)
-    os.killpg(0, signal.SIGTERM)
-    time.sleep(STOP_SECONDS)
-    os.killpg(0, signal.SIGKILL)
+    end_session(os.getpid(), but=os.getpid())
+    os._exit(1)
+
+
+def end_session(leader: int, but: int | None = None) -> None:
+    """Ask the leader's process group to end, then kill what is left of its session, in whatever group, except `but`."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and [pid for pid in session(leader) if pid != but]:
+        time.sleep(0.1)
+    for pid in session(leader):
+        if pid != but:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def session(leader: int) -> list[int]:
+    """The living processes of the leader's session; a server's children may have process groups of their own."""
+    with subprocess.Popen(["ps", "-A", "-o", "pid=,stat="], stdout=subprocess.PIPE, text=True) as ps:
+        rows = [line.split() for line in ps.stdout or ()]
+    living = [int(pid) for pid, state in rows if not state.startswith("Z") and int(pid) != ps.pid]
+    return [pid for pid in living if session_of(pid) == leader]
+
+
+def session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The whole pipeline without an orchestrator: the yardstick."""
 
+import logging
 import platform
 import uuid
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from shared.train import train
 from shared.validate import validate
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Run:
@@ -61,7 +64,7 @@ class Run:
         try:
             return self.stage(lambda: train(candidate, planned, settings), "train", candidate.key)
         except Exception as error:
-            print(f"{candidate.key} failed: {error}")
+            log.error("%s failed: %s", candidate.key, error)
             return None
 
 

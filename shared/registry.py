@@ -45,10 +45,21 @@ def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:
     return model
 
 
-def move_alias(alias: str, version: ModelVersion | None, settings: Settings) -> None:
-    """Let the version bear the alias; None takes the alias away."""
+def aliases(settings: Settings) -> dict[str, str]:
+    """Each alias with its version's number."""
+    found = tracking.client(settings).search_registered_models(f"name = '{settings.model_name}'")
+    return {alias: str(version) for model in found for alias, version in model.aliases.items()}
+
+
+def restore(before: dict[str, str], settings: Settings) -> None:
+    """Let just the versions of `before` bear their aliases again."""
     store = tracking.client(settings)
-    if version is None:
+    for alias in aliases(settings).keys() - before.keys():
         store.delete_registered_model_alias(settings.model_name, alias)
-    else:
-        store.set_registered_model_alias(settings.model_name, alias, version.version)
+    for alias, version in before.items():
+        store.set_registered_model_alias(settings.model_name, alias, version)
+
+
+def move_alias(alias: str, version: ModelVersion, settings: Settings) -> None:
+    """Let the version bear the alias."""
+    tracking.client(settings).set_registered_model_alias(settings.model_name, alias, version.version)

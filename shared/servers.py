@@ -1,4 +1,4 @@
-"""Servers as child processes: on a free port of 127.0.0.1, in a process group of their own that is ended for sure."""
+"""Servers as child processes: on a free port of 127.0.0.1, in a session of their own that is ended for sure."""
 
 import os
 import signal
@@ -13,7 +13,8 @@ from types import FrameType
 
 import httpx
 
-STOP_SECONDS = 10.0
+from shared.guard import end_session
+
 GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -44,7 +45,7 @@ def server(
         wait_until_healthy(process, health, log, seconds)
         yield process
     finally:
-        end_group(process)
+        end(process)
 
 
 def wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path, seconds: float) -> None:
@@ -66,29 +67,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole process group to end, and kill what is left of it."""
-    if not signal_group(process.pid, signal.SIGTERM):
-        return
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and group_lives(process):
-        time.sleep(0.05)
-    signal_group(process.pid, signal.SIGKILL)
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End the server with all the processes that it has started."""
+    end_session(process.pid)
     process.wait()
-
-
-def group_lives(process: subprocess.Popen[bytes]) -> bool:
-    process.poll()  # else the ended leader stays in the group as a zombie
-    return signal_group(process.pid, 0)
-
-
-def signal_group(group: int, number: int) -> bool:
-    """Send the signal; False if the group has ended."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def show(

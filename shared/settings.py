@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +29,13 @@ class Settings(BaseModel):
     )
     seed: int = Field(default=0, ge=0, description="seed of every random choice")
     home: Path = Field(default_factory=default_home, description="folder of everything made at run time")
+
+    @field_validator("families")
+    @classmethod
+    def distinct(cls, families: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(families)) < len(families):
+            raise ValueError("a family is named twice; name each once")
+        return families
 
     @property
     def store(self) -> Path:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from dagster_impl.defs.resources import RunSettings
 from dagster_impl.retries import RETRIES, is_retried, only_transient
+from shared import plot
 from shared.contracts import Batch, Candidate, Deployment, Evaluation, Features, Plan, Trained, Validated
 from shared.deploy import deploy
 from shared.evaluate import evaluate
@@ -133,7 +134,9 @@ def evaluation(
     with only_transient():
         made = evaluate(training_plan, trained_candidates, settings.of_run())
     brier = {"challenger": made.challenger.brier, "base_rate": made.base_rate.brier}
-    yield dg.Output(made, "evaluation", metadata={"decision": made.decision, "reason": made.reason, **brier})
+    picture = dg.MetadataValue.md(f"![calibration]({plot.data_url(plot.calibration(made))})")
+    said = {"decision": made.decision, "reason": made.reason, "calibration": picture}
+    yield dg.Output(made, "evaluation", metadata=said | brier)
     if made.decision == "promote":
         yield dg.Output(
             made, "challenger", metadata={origin: its.candidate.family for origin, its in made.best.items()}

@@ -45,7 +45,7 @@ def test_alias_can_be_taken_away(in_service: Any) -> None:
 
     registry.move_alias("spare", first, settings)
     assert registry.by_alias("spare", settings) is not None
-    registry.move_alias("spare", None, settings)
+    registry.restore({}, settings)
 
     assert registry.by_alias("spare", settings) is None
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import servers
+from shared import guard, servers
+from shared.settings import ROOT
 
 SERVE = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
 CHILD = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1).pid, flush=True); "
@@ -56,13 +57,33 @@ def test_servers_children_end_with_it(tmp_path: Path, eventually: Callable[[Call
 
 
 def test_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(guard, "STOP_SECONDS", 0.2)
     port = servers.free_port()
 
     with servers.server(command(STUBBORN + SERVE, port), f"http://127.0.0.1:{port}/", tmp_path / "log") as process:
         pass
 
     assert process.returncode == -signal.SIGKILL
+    assert not guard.session(process.pid)
+
+
+def test_server_ends_when_the_process_that_started_it_is_killed(
+    tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    port = servers.free_port()
+    starter = (
+        "import os, signal, sys; from pathlib import Path; from shared import servers\n"
+        "with servers.server(sys.argv[2:], sys.argv[1], Path('log')) as process:\n"
+        "    print(process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    url = f"http://127.0.0.1:{port}/"
+    arguments = [sys.executable, "-c", starter, url, *command(SERVE, port)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)
+
+    assert done.returncode == -signal.SIGKILL
+    eventually(lambda: not guard.session(int(done.stdout)))
+    assert not servers.answers(url)
 
 
 def test_server_ends_also_when_the_block_fails(tmp_path: Path) -> None:
