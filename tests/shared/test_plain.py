@@ -231,12 +231,3 @@ def test_command_whose_run_fails_says_why_in_one_sentence_and_leaves_a_record(ra
     for text in raced.output:
         assert f"error       {record['error']}\n" in text
         assert "Traceback" not in text
-
-
-def test_tools_share_the_home_but_not_the_champion(finished: Finished) -> None:
-    other = finished.settings.model_copy(update={"tool": "dagster", "families": ("logistic",)})
-
-    record = plain.run(MONTH, other)
-
-    assert (record.tool, record.state, champion(other)) == ("dagster", "success", "1")
-    assert versions(finished.settings) == ["1"]

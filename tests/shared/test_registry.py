@@ -41,13 +41,13 @@ def test_each_tool_has_a_registry_of_its_own(in_service: Any) -> None:
 
 def test_alias_can_be_taken_away(in_service: Any) -> None:
     settings = in_service.settings
-    first = registry.by_alias(registry.CHAMPION, settings)
+    before, first = registry.aliases(settings), registry.by_alias(registry.CHAMPION, settings)
 
     registry.move_alias("spare", first, settings)
     assert registry.by_alias("spare", settings) is not None
-    registry.restore({}, settings)
+    registry.restore(before, settings)
 
-    assert registry.by_alias("spare", settings) is None
+    assert registry.aliases(settings) == before == {"champion": "1", "challenger": "1"}
 
 
 def test_version_that_is_not_there_is_an_error(in_service: Any) -> None:
