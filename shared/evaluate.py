@@ -1,6 +1,5 @@
 """Stage 6, `evaluate`: routes each airport to its best candidate and compares that challenger with the champion."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Literal
@@ -14,7 +13,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from shared import registry, tracking
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
 from shared.features import read
-from shared.model import TRUSTED_TYPES, RoutedModel
+from shared.model import TRUSTED_TYPES, RoutedModel, fingerprint
 from shared.settings import Settings
 
 BINS = 10
@@ -32,6 +31,10 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         month, best = plan.features.month, best_by_origin(plan, trained)
         rows = read(plan.features.file, settings.store)
         window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
+        if target.is_empty():
+            raise PermanentError(
+                f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
+            )
         challenger = routed(best, late_rate(window), settings)
         champion = registry.by_alias(registry.CHAMPION, settings)
         challenger_says = challenger.predict_proba(target)[:, 1]
@@ -158,8 +161,3 @@ def decide(
     if challenger.brier < champion.brier:
         return "promote", f"{mine} beats the {champion.brier:.4f} of version {version} in service"
     return "keep", f"{mine} does not beat the {champion.brier:.4f} of version {version} in service"
-
-
-def fingerprint(predicted: np.ndarray) -> str:
-    """sha256 over the float64 predictions in row order."""
-    return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()

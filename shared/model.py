@@ -1,5 +1,6 @@
 """The model families, and the routed model that holds one fitted pipeline for each origin airport."""
 
+import hashlib
 import importlib
 from typing import Any
 
@@ -73,6 +74,11 @@ def unfitted(family: str, seed: int) -> Any:
             f"model family {family!r} is unknown; expected one of {known}, or module:function"
         ) from None
     return make(seed)
+
+
+def fingerprint(predicted: np.ndarray) -> str:
+    """sha256 over float64 predictions in row order: models that predict alike bear the same one."""
+    return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()
 
 
 class RoutedModel(ClassifierMixin, BaseEstimator):

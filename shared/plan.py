@@ -36,12 +36,12 @@ def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
 
 
 def trainable_origins(window: pl.DataFrame, features: Features, min_rows: int) -> list[str]:
-    """Origins with enough rows in the window, some of them in its last 14 days; sorted by name."""
+    """Origins with enough rows in the window, both before its last 14 days and in them; sorted by name."""
     fit = pl.col("date") < holdout_start(features)
     counts = window.group_by("origin").agg(
         rows=pl.len(), fit=fit.sum(), late=(fit & pl.col("late")).sum(), holdout=(~fit).sum()
     )
-    chosen = counts.filter((pl.col("rows") >= min_rows) & (pl.col("holdout") > 0)).sort("origin")
+    chosen = counts.filter(pl.col("rows") >= min_rows, pl.col("fit") > 0, pl.col("holdout") > 0).sort("origin")
     for origin, fitted, late in chosen.select("origin", "fit", "late").iter_rows():
         if late in (0, fitted):
             found = "no late flight" if late == 0 else "only late flights"

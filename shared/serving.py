@@ -18,7 +18,7 @@ from fastapi import FastAPI, HTTPException
 
 from shared import registry
 from shared.contracts import Contract
-from shared.features import NUMERIC
+from shared.features import CATEGORICAL, NUMERIC
 from shared.model import RoutedModel
 from shared.settings import Settings
 
@@ -105,9 +105,8 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
         if served.current is None:
             raise HTTPException(503, f"no model bears the alias {alias}; run the pipeline first")
         version, model = served.current
-        rows = pl.DataFrame(
-            [flight.model_dump() for flight in flights], schema_overrides=dict.fromkeys(NUMERIC, pl.Float64)
-        )
+        types = {"origin": pl.String, **dict.fromkeys(NUMERIC, pl.Float64), **dict.fromkeys(CATEGORICAL, pl.String)}
+        rows = pl.DataFrame([flight.model_dump() for flight in flights], schema=types)
         late = model.predict_proba(rows.with_columns(pl.col(NUMERIC).fill_null(float("nan"))))[:, 1]
         return Answer(version=version, late=late.tolist())
 
@@ -136,7 +135,8 @@ def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answe
     rows = flights.fill_nan(None).to_dicts()
     with running(create_app(settings, alias)) as url:
         response = httpx.post(f"{url}/predict", json=rows, timeout=60, trust_env=False)
-    response.raise_for_status()
+    if response.status_code != httpx.codes.OK:
+        raise RuntimeError(f"the app answers with HTTP status {response.status_code}: {response.text}")
     return Answer.model_validate_json(response.content)
 
 

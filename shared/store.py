@@ -25,9 +25,13 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def add(root: Path, name: str, data: bytes) -> File:
     """Store `data` as `<name's stem>.<sha256><suffix>` under `root`; content that is there already stays as it is."""
-    digest = hashlib.sha256(data).hexdigest()
+    return add_as(hashlib.sha256(data).hexdigest(), root, name, data)
+
+
+def add_as(content: str, root: Path, name: str, data: bytes) -> File:
+    """Store `data` likewise under another digest of its content; the reference's sha256 is that of the file."""
     pure = PurePosixPath(name)
-    path = pure.with_name(f"{pure.stem}.{digest}{pure.suffix}")
+    path = pure.with_name(f"{pure.stem}.{content}{pure.suffix}")
     if not (root / path).exists():
         write_atomically(root / path, data)
-    return File(name=name, path=str(path), sha256=digest)
+    return File(name=name, path=str(path), sha256=hashlib.sha256((root / path).read_bytes()).hexdigest())

@@ -100,8 +100,8 @@ def table_of(name: str) -> str:
 
 
 def read_text(path: Path) -> pl.DataFrame:
-    """A csv file with every value as text, `NA` as null."""
-    return pl.read_csv(path, infer_schema=False, null_values="NA")
+    """A csv file with every value as text, `NA` and nothing too."""
+    return pl.read_csv(path, infer_schema=False, empty_string_is_null=False)
 
 
 def types(table: str) -> dict[str, pl.DataType]:

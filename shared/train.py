@@ -3,6 +3,7 @@
 import logging
 import time
 
+import numpy as np
 import polars as pl
 import skops.io
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -10,7 +11,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from shared import store, tracking
 from shared.contracts import Candidate, Plan, Trained
 from shared.features import read
-from shared.model import unfitted
+from shared.model import fingerprint, unfitted
 from shared.plan import holdout_start
 from shared.settings import Settings
 
@@ -31,7 +32,9 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
         brier = float(brier_score_loss(late, predicted))
         auc = float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None
         name = f"models/{plan.features.month}/{candidate.key.replace(':', '.')}.skops"
-        file = store.add(settings.store, name, skops.io.dumps(model))
+        # skops writes the same model in other bytes each time: its predictions tell what it is
+        says = np.concatenate([predicted, model.predict_proba(fit)[:, 1]])
+        file = store.add_as(fingerprint(says), settings.store, name, skops.io.dumps(model))
         for param, value in candidate.model_dump().items():
             mlflow.log_param(run_id, param, value)
         tracking.log_metrics(mlflow, run_id, {"brier": brier, "auc": auc})

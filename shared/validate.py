@@ -77,10 +77,12 @@ def failures_of(name: str, text: pl.DataFrame) -> list[Failure]:
         return [Failure(file=name, column=names(missing) or names(extra), check=check, count=text.height, first=())]
     if text.is_empty():
         return [Failure(file=name, column="all", check="at least one row", count=0, first=())]
+    if short := (text[text.columns[-1]] == "").arg_true().to_list():
+        return [failure(name, text.columns[-1], f"{len(types)} values in each line (NA for none)", short, None)]
+    text = text.select(pl.all().replace(["NA", ""], None))
     typed = text.select(pl.col(column).cast(dtype, strict=False) for column, dtype in types.items())
-    wrong_type = [failure for column in types if (failure := wrong_type_of(name, text[column], typed[column]))]
-    broken = {failure.column for failure in wrong_type}
-    return wrong_type + broken_rules(name, typed, broken) + wrong_month(name, typed)
+    wrong_type = [its for column in types if (its := wrong_type_of(name, text[column], typed[column]))]
+    return wrong_type + broken_rules(name, typed, text) + wrong_times(name, typed)
 
 
 def names(columns: list[str]) -> str:
@@ -88,20 +90,27 @@ def names(columns: list[str]) -> str:
 
 
 def wrong_type_of(name: str, text: pl.Series, typed: pl.Series) -> Failure | None:
-    rows = (text.is_not_null() & typed.is_null()).arg_true()
+    wrong = typed.is_null() | ~typed.is_finite() if typed.dtype.is_float() else typed.is_null()
+    rows = (text.is_not_null() & wrong).arg_true()
     check = f"type {typed.dtype}"
     return failure(name, text.name, check, rows.to_list(), text) if len(rows) else None
 
 
-def broken_rules(name: str, typed: pl.DataFrame, ignore: set[str]) -> list[Failure]:
+def broken_rules(name: str, typed: pl.DataFrame, text: pl.DataFrame) -> list[Failure]:
+    """pandera's findings, but for those values that are null only because they have a wrong type."""
     try:
         tables.TABLES[tables.table_of(name)].validate(typed, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        by_rule = error.failure_cases.group_by("column", "check", maintain_order=True).agg("index")
+        of_column = pl.when(pl.col("schema_context") == "Column").then("column")
+        by_rule = error.failure_cases.group_by(of_column, "check", maintain_order=True).agg("index")
+        found = [
+            (column, check, [row for row in rows if check != "not_nullable" or text[column][row] is None])
+            for column, check, rows in by_rule.iter_rows()
+        ]
         return [
             failure(name, column or "all", rule_name(name, check), rows, typed[column] if column else None)
-            for column, check, rows in by_rule.iter_rows()
-            if column not in ignore
+            for column, check, rows in found
+            if rows
         ]
     return []
 
@@ -112,10 +121,22 @@ def rule_name(name: str, check: str) -> str:
     return f"uniqueness of ({names(key)})" if check == "multiple_fields_uniqueness" and key else check
 
 
+def wrong_times(name: str, typed: pl.DataFrame) -> list[Failure]:
+    """Rows of another month than the file's name says, days and hours that do not exist; only in monthly files."""
+    return [*wrong_month(name, typed), *unreal_times(name, typed)] if "/" in name else []
+
+
+def unreal_times(name: str, typed: pl.DataFrame) -> list[Failure]:
+    days, hours = pl.format("{}-{}-{}", "year", "month", "day"), pl.col("time_hour")
+    unreal = typed.select(
+        day=days.is_not_null() & days.str.to_date("%Y-%m-%d", strict=False).is_null(),
+        time_hour=hours.is_not_null() & hours.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", strict=False).is_null(),
+    )
+    rows = {column.name: column.arg_true().to_list() for column in unreal.iter_columns()}
+    return [failure(name, column, "being a real time", rows[column], typed[column]) for column in rows if rows[column]]
+
+
 def wrong_month(name: str, typed: pl.DataFrame) -> list[Failure]:
-    """Rows of another month than the file's name says; only monthly files have one."""
-    if "/" not in name:
-        return []
     year, month = map(int, name.split("/")[1].removesuffix(".csv").split("-"))
     found = pl.format("{}-{}", "year", pl.col("month").cast(str).str.zfill(2))
     other = typed.select(found=found, wrong=(pl.col("year") != year) | (pl.col("month") != month))

@@ -39,7 +39,7 @@ def train_of(path: str) -> str:
     """The function `train` with its decorators."""
     source = (ROOT / path).read_text("utf-8")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name == "train":
+        if isinstance(node, ast.FunctionDef) and node.name in ("train", "train_candidate"):
             lines = source.splitlines()[min(d.lineno for d in node.decorator_list) - 1 : node.end_lineno]
             indent = min(len(line) - len(line.lstrip()) for line in lines if line)
             return "\n".join(line[indent:] for line in lines)
