@@ -170,6 +170,27 @@ def test_candidate_that_fails_marks_its_run_and_leaves_no_model(
     assert set(settings.store.rglob("*")) == before
 
 
+def test_models_that_differ_only_beyond_the_last_14_days_are_stored_apart(
+    planned: Plan, settings: Settings, rows: pl.DataFrame, altered: Altered
+) -> None:
+    unknown = rows.with_columns(  # the last 14 days tell the model nothing, so that it says the same of all of them
+        carrier=pl.when(pl.col("date") >= HOLDOUT).then(pl.lit("??")).otherwise("carrier"),
+        dest=pl.when(pl.col("date") >= HOLDOUT).then(pl.lit("??")).otherwise("dest"),
+    )
+    swapped = unknown.with_columns(dest=pl.col("dest").replace({"LAX": "SFO", "SFO": "LAX"}))
+
+    candidate = Candidate(origin="EWR", family="boosting30")
+    one, other = (
+        train(candidate, planned.model_copy(update={"features": altered(planned.features, table)}), settings)
+        for table in (unknown, swapped)
+    )
+
+    flights = rows.filter(origin="EWR", dest="LAX")
+    predicted = [model_of(trained, settings).predict_proba(flights) for trained in (one, other)]
+    assert one.model.path != other.model.path
+    assert not np.array_equal(*predicted)
+
+
 @pytest.mark.usefixtures("own_families")
 def test_family_of_ones_own_is_trained_and_stored(planned: Plan, settings: Settings) -> None:
     trained = train(Candidate(origin="EWR", family="families:constant"), planned, settings)

@@ -231,6 +231,14 @@ def test_wrong_type_does_not_hide_a_broken_range_of_the_same_column(
     says(source, settings, ["line 6: -5", "line 7: far"])
 
 
+def test_wrong_type_does_not_hide_an_empty_cell_of_the_same_column(
+    source: Path, settings: Settings, set_cells: Cells
+) -> None:
+    set_cells(source / FLIGHTS, "distance", {6: "far", 7: "NA"})
+
+    says(source, settings, ["line 6: far", "not_nullable", "line 7"])
+
+
 def test_bad_files_and_a_report_are_kept_aside(source: Path, settings: Settings, set_cells: Cells) -> None:
     set_cells(source / FLIGHTS, "distance", {6: "-5"})
     set_cells(source / WEATHER, "temp", {7: "warm"})
@@ -269,7 +277,9 @@ def test_invalid_batch_is_permanent() -> None:
 @pytest.mark.parametrize("file", [FLIGHTS, WEATHER, "planes.csv", "airports.csv"])
 def test_any_text_in_a_number_column_is_told_with_its_line(vendor: Path, tmp_path: Path, file: str, data: Any) -> None:
     text = pl.read_csv(vendor / file, infer_schema=False, n_rows=40)
-    junk = data.draw(st.text(st.characters(min_codepoint=32, exclude_characters='",\r\n'), min_size=1, max_size=8))
+    junk = data.draw(
+        st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters='",\r\n'), min_size=1, max_size=8)
+    )
     assume(junk != "NA" and not is_number(junk))
     column, row = data.draw(st.sampled_from(NUMBERS[tables.table_of(file)])), data.draw(st.integers(0, 39))
     path = tmp_path / "spoilt.csv"
