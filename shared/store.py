@@ -25,7 +25,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def add(root: Path, name: str, data: bytes) -> File:
     """Store `data` as `<name's stem>.<sha256><suffix>` under `root`; content that is there already stays as it is."""
-    return add_as(hashlib.sha256(data).hexdigest(), root, name, data)
+    return add_as(sha256(data), root, name, data)
 
 
 def add_as(content: str, root: Path, name: str, data: bytes) -> File:
@@ -34,4 +34,8 @@ def add_as(content: str, root: Path, name: str, data: bytes) -> File:
     path = pure.with_name(f"{pure.stem}.{content}{pure.suffix}")
     if not (root / path).exists():
         write_atomically(root / path, data)
-    return File(name=name, path=str(path), sha256=hashlib.sha256((root / path).read_bytes()).hexdigest())
+    return File(name=name, path=str(path), sha256=sha256((root / path).read_bytes()))
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -3,7 +3,6 @@
 import logging
 import time
 
-import numpy as np
 import polars as pl
 import skops.io
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -32,9 +31,9 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
         brier = float(brier_score_loss(late, predicted))
         auc = float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None
         name = f"models/{plan.features.month}/{candidate.key.replace(':', '.')}.skops"
-        # skops writes the same model in other bytes each time: its predictions tell what it is
-        says = np.concatenate([predicted, model.predict_proba(fit)[:, 1]])
-        file = store.add_as(fingerprint(says), settings.store, name, skops.io.dumps(model))
+        # skops writes the same model in other bytes each time: its data and its predictions tell what it is
+        content = store.sha256(f"{plan.features.file.sha256} {fingerprint(predicted)}".encode())
+        file = store.add_as(content, settings.store, name, skops.io.dumps(model))
         for param, value in candidate.model_dump().items():
             mlflow.log_param(run_id, param, value)
         tracking.log_metrics(mlflow, run_id, {"brier": brier, "auc": auc})
