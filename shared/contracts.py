@@ -102,7 +102,7 @@ class Score(Contract):
 class Scores(Score):
     """A model's scores on the target month, over all and by origin airport.
 
-    `calibration_curve` holds (mean predicted probability, share of late flights) in ten bins of equal size.
+    `calibration_curve` holds (mean predicted probability, share of late flights) in ten bins of equal width.
     """
 
     by_origin: dict[str, Score]

@@ -102,6 +102,9 @@ def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFram
             raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
     except BaseException as error:
         registry.restore(before, settings)
+        if not isinstance(error, Exception):  # an interrupt stays one
+            raise
         raise PermanentError(
-            f"smoke test of version {version.version} failed ({error}); the aliases are as before"
+            f"smoke test of version {version.version} failed ({error}); the aliases are as before; mend the cause, or "
+            "delete the version, and run the month again"
         ) from error

@@ -9,6 +9,9 @@ ORIGIN_HOUR = ("origin", "time_hour")
 TIME_HOUR = r"^\d{4}-\d\d-\d\dT\d\d:00:00Z$"
 
 
+CODE = r"^[A-Z0-9]{3,4}$"
+
+
 class Table(pa.DataFrameModel):
     class Config:
         strict = True
@@ -19,7 +22,7 @@ class Monthly(Table):
     month: int = pa.Field(ge=1, le=12)
     day: int = pa.Field(ge=1, le=31)
     hour: int = pa.Field(ge=0, le=23)
-    origin: str
+    origin: str = pa.Field(str_matches=CODE)
     time_hour: str = pa.Field(str_matches=TIME_HOUR)
 
 

@@ -32,7 +32,7 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
         auc = float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None
         name = f"models/{plan.features.month}/{candidate.key.replace(':', '.')}.skops"
         # skops writes the same model in other bytes each time: its data and its predictions tell what it is
-        content = store.sha256(f"{plan.features.file.sha256} {fingerprint(predicted)}".encode())
+        content = store.sha256(f"{plan.features.file.sha256} {settings.seed} {fingerprint(predicted)}".encode())
         file = store.add_as(content, settings.store, name, skops.io.dumps(model))
         for param, value in candidate.model_dump().items():
             mlflow.log_param(run_id, param, value)

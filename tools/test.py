@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shared.settings import ROOT
@@ -22,7 +23,12 @@ def main() -> None:
     """Exits 1 if a test failed or an environment ran none."""
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
-    counts = {tool: run(tool, sys.argv[1:]) for tool in FOLDERS}
+    print(
+        f"Running the tests of {len(FOLDERS)} environments side by side; each one's output follows at its end.",
+        flush=True,
+    )
+    with ThreadPoolExecutor() as pool:
+        counts = dict(zip(FOLDERS, pool.map(lambda tool: run(tool, sys.argv[1:]), FOLDERS), strict=True))
     idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
     for tool in idle:
         print(f"error: no test ran in the environment for {tool}, expected some; see above")
@@ -33,14 +39,14 @@ def main() -> None:
 
 def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
     """Run the environment's tests; returns how many passed, failed (errors included) and were skipped."""
-    print(f"=== tests in the environment for {tool} ===", flush=True)
     report = EVIDENCE / f"{tool}.xml"
     report.unlink(missing_ok=True)
     scratch = f"--basetemp={SCRATCH / tool}"
     command = [python_of(tool), "-m", "pytest", *FOLDERS[tool], f"--junitxml={report}", scratch, *arguments]
-    code = subprocess.run(command, cwd=ROOT).returncode
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(f"=== tests in the environment for {tool} ===\n{done.stdout}", flush=True)
     passed, failed, skipped = read(report)
-    return passed, failed or int(code not in (0, 5)), skipped
+    return passed, failed or int(done.returncode not in (0, 5)), skipped
 
 
 def read(report: Path) -> tuple[int, int, int]:
