@@ -4,6 +4,9 @@ import signal
 import time
 from typing import Any
 
+import shared.train  # noqa: F401  # skops looks through all loaded modules: before Airflow's there are few
+
+# isort: split
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import State

@@ -1,8 +1,8 @@
 """`python -m prefect_impl.run 2013-06`: runs the flow in this process, and records what Prefect knows of the run."""
 
 import logging
-import signal
-import sys
+from importlib import import_module
+from threading import Thread
 
 from shared import cli
 from shared.records import RunRecord
@@ -11,12 +11,15 @@ from shared.settings import Settings
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the flow for one month; the first call starts Prefect's server, which the next ones find running."""
-    # Prefect and the models load for seconds: not before the command line is known to be good.
+    # Prefect and the stages load for seconds: not before the command line is known to be good, and side by side.
+    stages = Thread(target=import_module, args=["shared.plain"])
+    stages.start()
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
     from prefect_impl import report, server
 
     server.ensure()
+    stages.join()
     from prefect_impl.pipeline import late_flights
 
     for terminal in logging.getLogger().handlers:
@@ -34,8 +37,4 @@ def without_tracebacks(record: logging.LogRecord) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        cli.main("prefect", run)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    cli.main("prefect", run)

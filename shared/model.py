@@ -41,7 +41,7 @@ def boosting(seed: int, iterations: int) -> Pipeline:
     columns = make_column_transformer((ordinal, list(CATEGORICAL)), ("passthrough", list(NUMERIC)))
     trees = HistGradientBoostingClassifier(
         max_iter=iterations,
-        learning_rate=5 / iterations,
+        learning_rate=4 / iterations,
         max_leaf_nodes=15,
         categorical_features=list(range(len(CATEGORICAL))),
         early_stopping=False,
@@ -50,15 +50,15 @@ def boosting(seed: int, iterations: int) -> Pipeline:
     return make_pipeline(columns, trees)
 
 
-def boosting30(seed: int) -> Pipeline:
-    return boosting(seed, 30)
+def boosting20(seed: int) -> Pipeline:
+    return boosting(seed, 20)
 
 
-def boosting100(seed: int) -> Pipeline:
-    return boosting(seed, 100)
+def boosting60(seed: int) -> Pipeline:
+    return boosting(seed, 60)
 
 
-FAMILIES = {"logistic": logistic, "boosting30": boosting30, "boosting100": boosting100}
+FAMILIES = {"logistic": logistic, "boosting20": boosting20, "boosting60": boosting60}
 
 
 def unfitted(family: str, seed: int) -> Any:

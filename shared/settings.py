@@ -24,7 +24,7 @@ class Settings(BaseModel):
         default=1000, ge=1, description="training rows that an origin airport needs to get candidates"
     )
     families: tuple[str, ...] = Field(
-        default=("logistic", "boosting30", "boosting100"),
+        default=("logistic", "boosting20", "boosting60"),
         description="model families, by name or as module:function that returns an unfitted classifier",
     )
     seed: int = Field(default=0, ge=0, description="seed of every random choice")

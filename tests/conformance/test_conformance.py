@@ -52,9 +52,9 @@ def test_record_names_tool_version_run_and_times(both: SimpleNamespace) -> None:
 
 
 def test_every_candidate_has_an_instance_named_by_its_key(both: SimpleNamespace) -> None:
-    record = both.tool(families=("logistic", "boosting30"))
+    record = both.tool(families=("logistic", "boosting20"))
     keys = [stage.key for stage in record.stages if stage.stage == "train"]
-    assert keys == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in ("boosting30", "logistic")]
+    assert keys == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in ("boosting20", "logistic")]
 
 
 def test_same_month_again_changes_nothing(both: SimpleNamespace) -> None:

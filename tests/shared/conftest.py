@@ -29,7 +29,7 @@ from shared.validate import validate
 MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04", "2013-05")
 MONTH = MONTHS[-1]
 HOME = "a hôme with spaces"
-FAMILIES = ("logistic", "boosting30")
+FAMILIES = ("logistic", "boosting20")
 
 hypothesis.configuration.set_hypothesis_home_dir(ROOT / ".local" / "cache" / "hypothesis")
 hypothesis.settings.register_profile(

@@ -19,7 +19,7 @@ from shared.model import FAMILIES, TRUSTED_TYPES, RoutedModel, unfitted
 def model(rows: pl.DataFrame) -> RoutedModel:
     """Models of two airports, of different families."""
     fitted = {}
-    for origin, family in (("EWR", "logistic"), ("JFK", "boosting30")):
+    for origin, family in (("EWR", "logistic"), ("JFK", "boosting20")):
         own = rows.filter(origin=origin)
         fitted[origin] = unfitted(family, 0).fit(own, own["late"].to_numpy())
     return RoutedModel(models=fitted, late_rate=0.25)

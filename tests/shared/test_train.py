@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_stored_model_on_the_last_14_days(planned: Plan,
     assert trained.candidate == EWR
 
 
-@pytest.mark.parametrize("family", ["logistic", "boosting30"])
+@pytest.mark.parametrize("family", ["logistic", "boosting20"])
 def test_model_does_not_see_the_target_month_nor_the_last_14_days(
     planned: Plan, settings: Settings, rows: pl.DataFrame, altered: Altered, family: str
 ) -> None:
@@ -107,7 +107,7 @@ def test_auc_is_null_if_the_last_14_days_hold_one_class(
 def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
     planned: Plan, settings: Settings
 ) -> None:
-    jfk = Candidate(origin="JFK", family="boosting30")
+    jfk = Candidate(origin="JFK", family="boosting20")
     code = (
         "import sys; from shared import contracts, settings, train; "
         "types = contracts.Candidate, contracts.Plan, settings.Settings; "
@@ -120,7 +120,7 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
     there = Trained.model_validate_json(out.splitlines()[-1])
 
     runs = {run.info.run_name: run for run in nested(planned, settings)}
-    assert set(runs) == {"EWR/logistic", "JFK/boosting30"}
+    assert set(runs) == {"EWR/logistic", "JFK/boosting20"}
     for trained in (here, there):
         run = runs[trained.candidate.key]
         assert run.info.run_id == trained.run_id
@@ -179,7 +179,7 @@ def test_models_that_differ_only_beyond_the_last_14_days_are_stored_apart(
     )
     swapped = unknown.with_columns(dest=pl.col("dest").replace({"LAX": "SFO", "SFO": "LAX"}))
 
-    candidate = Candidate(origin="EWR", family="boosting30")
+    candidate = Candidate(origin="EWR", family="boosting20")
     one, other = (
         train(candidate, planned.model_copy(update={"features": altered(planned.features, table)}), settings)
         for table in (unknown, swapped)
