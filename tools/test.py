@@ -14,7 +14,7 @@ SCRATCH = ROOT / ".local" / "test"
 # What needs no orchestrator is tested once.
 FOLDERS = {
     "airflow": ["tests/conformance"],
-    "prefect": ["tests/conformance"],
+    "prefect": ["tests/conformance", "tests/prefect_impl"],
     "dagster": ["tests/shared", "tests/conformance"],
 }
 
