@@ -19,10 +19,11 @@ def running(*options: str) -> Iterator[str]:
     port = servers.free_port()
     url, log = f"http://127.0.0.1:{port}", HOME / f"server-{port}.log"
     start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    env = {"PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
     with ExitStack() as stack:
         # Of two servers that make a new database at the same time, one would fail.
         with FileLock(HOME / "server.lock"):
-            stack.enter_context(servers.server([*start, *options], f"{url}/api/health", log))
+            stack.enter_context(servers.server([*start, *options], f"{url}/api/health", log, env))
         yield url
     log.unlink()
 

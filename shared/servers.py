@@ -81,7 +81,8 @@ def show(
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell lets what it starts in the background ignore SIGINT
+        signal.signal(number, stop)
     print(f"{name} is starting (log: {os.path.relpath(log)}) …", flush=True)
     try:
         with server(command, health, log, env) as process:
