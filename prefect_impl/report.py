@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from importlib import metadata
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.exceptions import MissingResult
 
 from shared import records
 from shared.contracts import Contract
@@ -79,9 +81,13 @@ def is_complete(runs: list[TaskRun]) -> bool:
 
 
 def results(runs: list[TaskRun]) -> dict[str, Contract]:
-    """What the stages that run once have returned."""
-    once = [run for run in runs if stage(run) != "train"]
-    return {stage(run): run.state.result() for run in once if run.state and run.state.is_completed()}
+    """What the stages that run once have returned; a rolled back transaction has taken its results back."""
+    made = {}
+    for run in runs:
+        if stage(run) != "train" and run.state and run.state.is_completed():
+            with suppress(MissingResult):
+                made[stage(run)] = run.state.result()
+    return made
 
 
 def stage(run: TaskRun) -> str:

@@ -25,7 +25,7 @@ def running(*options: str) -> Iterator[str]:
         with FileLock(HOME / "server.lock"):
             stack.enter_context(servers.server([*start, *options], f"{url}/api/health", log, env))
         yield url
-    log.unlink()
+    log.unlink(missing_ok=True)
 
 
 @cache
