@@ -20,6 +20,7 @@ from shared import registry
 from shared.contracts import Contract
 from shared.features import CATEGORICAL, NUMERIC
 from shared.model import RoutedModel
+from shared.servers import free_port
 from shared.settings import Settings
 
 POLL_SECONDS = 2.0
@@ -143,7 +144,7 @@ def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answe
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the champion over HTTP.")
     parser.add_argument("--tool", default="plain", help="whose champion: plain, airflow, prefect or dagster")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=free_port(), help="a port of 127.0.0.1; default: a free one")
     arguments = parser.parse_args()
     uvicorn.run(create_app(Settings(tool=arguments.tool)), host="127.0.0.1", port=arguments.port)
 
