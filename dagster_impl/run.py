@@ -3,6 +3,7 @@
 from functools import cache
 
 import dagster as dg
+import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
 from dagster_impl.instance import instance
 from shared import cli

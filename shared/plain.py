@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
+
 from shared import cli, records
 from shared.contracts import Candidate, Deployment, Evaluation, Plan, Trained
 from shared.deploy import deploy
