@@ -5,6 +5,8 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import fsspec
 import polars as pl
@@ -53,7 +55,8 @@ class Source:
 
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/") or str(default_source())
-        self.files, self.root = fsspec.url_to_fs(self.base, use_listings_cache=False)
+        path = url2pathname(urlsplit(self.base).path) if self.base.startswith("file://") else self.base
+        self.files, self.root = fsspec.url_to_fs(path, use_listings_cache=False)
 
     def read(self, name: str) -> bytes | None:
         """The file's bytes, or None if the source has no such file.
