@@ -21,6 +21,8 @@ os.environ["TRIPTYCH_HOME"] = SESSION_HOME.name
 TOOL = next(tool for tool in ("airflow", "prefect", "dagster") if importlib.util.find_spec(tool))
 """The orchestrator of this environment."""
 
+pytest_plugins = [f"tests.engines.{TOOL}"]
+
 
 def pytest_unconfigure() -> None:
     SESSION_HOME.cleanup()

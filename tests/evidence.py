@@ -2,7 +2,10 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from shared.settings import ROOT
 
 KEYS = {
     "said": "the tool's own word for what happened, in a few words",
@@ -15,7 +18,8 @@ KEYS = {
     "results": "how many results the fan-in got",
     "skipped": "what was not run again, and the key it was found by",
     "orphan": "what a killed run left behind",
-    "lines": "lines of code of the scenario's own DAG, flow or job",
+    "code": "where the scenario's own DAG, flow or job stands, or the part of the pipeline that it is about",
+    "lines": "how many lines it has",
 }
 
 
@@ -31,7 +35,10 @@ class Evidence:
                 raise KeyError(f"{key!r} is no key of evidence; expected one of {', '.join(KEYS)}")
             self.record_property(key, value)
 
-    def lines(self, *parts: Any) -> None:
-        """Record the number of lines of the functions that make up the scenario, without blank ones."""
-        sources = [inspect.getsource(inspect.unwrap(getattr(part, "fn", part))) for part in parts]
+    def code(self, *parts: Any) -> None:
+        """Record where the functions that make up the scenario stand, and how many lines they have, without blank ones."""
+        functions = [inspect.unwrap(getattr(part, "fn", part)) for part in parts]
+        sources = [inspect.getsource(function) for function in functions]
+        path = Path(inspect.getsourcefile(functions[0])).relative_to(ROOT)
+        self(code=f"{path}:{functions[0].__qualname__}")
         self(lines=sum(bool(line.strip()) for source in sources for line in source.splitlines()))

@@ -17,6 +17,8 @@ FOLDERS = {
     "prefect": ["tests/conformance", "tests/prefect_impl"],
     "dagster": ["tests/shared", "tests/conformance"],
 }
+SCENARIOS = ("dynamic_tasks", "retries")
+"""Topics with a test file for each tool, of the same tests in the same order."""
 
 
 def main() -> None:
@@ -42,7 +44,8 @@ def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
     report = EVIDENCE / f"{tool}.xml"
     report.unlink(missing_ok=True)
     scratch = f"--basetemp={SCRATCH / tool}"
-    command = [python_of(tool), "-m", "pytest", *FOLDERS[tool], f"--junitxml={report}", scratch, *arguments]
+    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in SCENARIOS)]
+    command = [python_of(tool), "-m", "pytest", *files, f"--junitxml={report}", scratch, *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(f"=== tests in the environment for {tool} ===\n{done.stdout}", flush=True)
     passed, failed, skipped = read(report)
