@@ -36,7 +36,7 @@ class Evidence:
             self.record_property(key, value)
 
     def code(self, *parts: Any) -> None:
-        """Record where the functions that make up the scenario stand, and how many lines they have, without blank ones."""
+        """Record where the functions of the scenario stand, and how many lines they have, without blank ones."""
         functions = [inspect.unwrap(getattr(part, "fn", part)) for part in parts]
         sources = [inspect.getsource(function) for function in functions]
         path = Path(inspect.getsourcefile(functions[0])).relative_to(ROOT)
