@@ -1,0 +1,21 @@
+"""Recovery in Airflow: the live scheduler tries a killed task again by itself; a run that failed is cleared by REST."""
+
+from pathlib import Path
+
+from shared.records import RunRecord
+from shared.settings import Settings
+from tests.engines.airflow import conf, engine, poll
+from tests.faults import Kill
+
+
+def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
+    """The record of a run one of whose task processes was killed when it entered `function`."""
+    live = engine()
+    live.work_in(settings.home, kill)
+    kill.at(function)
+    run_id = live.start("late_flights", conf(month, settings))
+    poll(lambda: kill.killed, 180)
+    if live.end("late_flights", run_id) == "failed":
+        live.clear_failed("late_flights", run_id)
+        live.end("late_flights", run_id)
+    return live.record(run_id)
