@@ -45,10 +45,9 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         version = str(champion.version) if champion else None
         same = champion_says is not None and np.array_equal(challenger_says, champion_says)
         decision, reason = decide(scored, scored_champion, base_rate, version, same)
-        for who, its in {"challenger": scored, "champion": scored_champion, "base_rate": base_rate}.items():
-            if its:
-                tracking.log_metrics(mlflow, plan.run_id, {f"{who}_{name}": getattr(its, name) for name in METRICS})
-        mlflow.set_tag(plan.run_id, "decision", decision)
+        all_scores = {"challenger": scored, "champion": scored_champion, "base_rate": base_rate}
+        metrics = {f"{who}_{name}": getattr(its, name) for who, its in all_scores.items() if its for name in METRICS}
+        tracking.log(mlflow, plan.run_id, metrics, tags={"decision": decision})
     notes = fallbacks(target, best)
     for line in (*notes, f"{month}: {decision}, {reason}"):
         log.info("%s", line)

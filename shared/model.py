@@ -29,21 +29,19 @@ TRUSTED_TYPES = [
 
 
 def logistic(seed: int) -> Pipeline:
-    numeric = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=50)
+    numeric = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    one_hot = OneHotEncoder(handle_unknown="ignore")
     columns = make_column_transformer((numeric, list(NUMERIC)), (one_hot, list(CATEGORICAL)))
     return make_pipeline(columns, LogisticRegression(max_iter=300, random_state=seed))
 
 
 def boosting(seed: int, iterations: int) -> Pipeline:
-    # HistGradientBoosting takes at most 255 categories a column.
-    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250)
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = make_column_transformer((ordinal, list(CATEGORICAL)), ("passthrough", list(NUMERIC)))
     trees = HistGradientBoostingClassifier(
         max_iter=iterations,
         learning_rate=4 / iterations,
-        max_leaf_nodes=15,
-        categorical_features=list(range(len(CATEGORICAL))),
+        max_leaf_nodes=8,
         early_stopping=False,
         random_state=seed,
     )

@@ -9,7 +9,7 @@ from functools import cache
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from shared.contracts import Candidate, Features, Plan
@@ -40,6 +40,7 @@ def registry_lock(settings: Settings) -> FileLock:
     return FileLock(settings.mlflow / f"{settings.model_name}.lock")
 
 
+@cache
 def experiment_id(settings: Settings) -> str:
     """The tool's experiment, made on first use."""
     store = client(settings)
@@ -109,8 +110,18 @@ def finishing(run_id: str, settings: Settings) -> Iterator[MlflowClient]:
     store.set_terminated(run_id)
 
 
-def log_metrics(store: MlflowClient, run_id: str, metrics: dict[str, float | None]) -> None:
-    """Log the metrics that have a value."""
-    for name, value in metrics.items():
-        if value is not None:
-            store.log_metric(run_id, name, value)
+def log(
+    store: MlflowClient,
+    run_id: str,
+    metrics: dict[str, float | None],
+    params: dict[str, str] | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    """Log all at once, in one transaction; metrics without a value are left out."""
+    now = int(time.time() * 1000)
+    store.log_batch(
+        run_id,
+        [Metric(name, value, now, 0) for name, value in metrics.items() if value is not None],
+        [Param(*item) for item in (params or {}).items()],
+        [RunTag(*item) for item in (tags or {}).items()],
+    )

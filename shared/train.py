@@ -34,9 +34,7 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
         # skops writes the same model in other bytes each time: its data and its predictions tell what it is
         content = store.sha256(f"{plan.features.file.sha256} {settings.seed} {fingerprint(predicted)}".encode())
         file = store.add_as(content, settings.store, name, skops.io.dumps(model))
-        for param, value in candidate.model_dump().items():
-            mlflow.log_param(run_id, param, value)
-        tracking.log_metrics(mlflow, run_id, {"brier": brier, "auc": auc})
+        tracking.log(mlflow, run_id, {"brier": brier, "auc": auc}, params=candidate.model_dump())
     log.info(
         "%s: Brier score %.4f on %d flights, %.1f s", candidate.key, brier, holdout.height, time.perf_counter() - began
     )

@@ -76,6 +76,6 @@ def test_run_that_has_been_running_for_hours_is_marked_as_killed(settings: Setti
 def test_metrics_without_a_value_are_left_out(settings: Settings) -> None:
     run_id = tracking.start_parent(FEATURES, "a", settings)
 
-    tracking.log_metrics(tracking.client(settings), run_id, {"brier": 0.5, "auc": None})
+    tracking.log(tracking.client(settings), run_id, {"brier": 0.5, "auc": None})
 
     assert tracking.client(settings).get_run(run_id).data.metrics == {"brier": 0.5}
