@@ -5,11 +5,14 @@ import os
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from shared.contracts import File
+from shared.contracts import File, PermanentError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all: also after a crash or on a full disk nothing is half-written."""
+    """Put `data` at `path`, whole or not at all: also after a crash or on a full disk nothing is half-written.
+
+    Raises PermanentError if there is no room for it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
         try:
@@ -18,8 +21,12 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
             Path(file.name).chmod(0o644)
             Path(file.name).replace(path)
-        except BaseException:
+        except BaseException as error:
             Path(file.name).unlink()
+            if isinstance(error, OSError):
+                raise PermanentError(
+                    f"{path} could not be written ({error.strerror}); make room for it, and run the month again"
+                ) from error
             raise
 
 

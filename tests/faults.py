@@ -1,6 +1,8 @@
 """Faults from outside the product: a source that answers by a script, and a SIGKILL at the start of a function."""
 
 import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +18,10 @@ class ScriptedSource(ThreadingHTTPServer):
     """Serves a folder over HTTP; the first requests for a file are answered by that file's script instead.
 
     `script` maps a path such as `flights/2013-06.csv` to what happens in turn: a status (503), a status with headers
-    ((429, {"Retry-After": "1"})), `"cut"` (breaks off in mid body), `"reset"` (closes without an answer), or
-    `"hang"` (says nothing until the server closes). `requests` holds (path, seconds since the start) of each request.
+    ((429, {"Retry-After": "1"})), `"cut"` (breaks off in mid body), `"end"` (before the last byte), `"headers"` (in the
+    midst of them), `"reset"` (closes without an answer), or `"hang"` (says nothing until the server closes). The path
+    `connect` stands for connections, whatever they will ask for: each step of its script resets one at once.
+    `requests` holds (path, seconds since the start) of each request.
     """
 
     daemon_threads = True
@@ -27,6 +31,14 @@ class ScriptedSource(ThreadingHTTPServer):
         self.requests: list[tuple[str, float]] = []
         self.began, self.closing, self.lock = time.monotonic(), threading.Event(), threading.Lock()
         super().__init__(("127.0.0.1", 0), Answer)
+
+    def verify_request(self, request: socket.socket, client_address: Any) -> bool:  # type: ignore[override]
+        if not self.script.get("connect"):
+            return True
+        self.next_step("connect")
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing sends a reset
+        request.close()
+        return False
 
     @property
     def url(self) -> str:
@@ -53,19 +65,23 @@ class Answer(BaseHTTPRequestHandler):
             if step == "hang":
                 self.server.closing.wait()
             self.close_connection = True
-        elif step is None or step == "cut":
-            self.send_file(file, cut=step == "cut")
+        elif step == "headers":
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Le")
+            self.close_connection = True
+        elif step in (None, "cut", "end"):
+            self.send_file(file, step)
         else:
             status, headers = step if isinstance(step, tuple) else (step, {})
             self.send(status, b"", headers)
 
-    def send_file(self, file: Path, cut: bool) -> None:
+    def send_file(self, file: Path, fault: str | None) -> None:
         if not file.is_file():
             self.send(404, b"", {})
             return
         data = file.read_bytes()
-        self.send(200, data[: len(data) // 2] if cut else data, {"Content-Length": str(len(data))})
-        self.close_connection = self.close_connection or cut
+        sent = {None: len(data), "cut": len(data) // 2, "end": len(data) - 1}[fault]
+        self.send(200, data[:sent], {"Content-Length": str(len(data))})
+        self.close_connection = self.close_connection or fault is not None
 
     def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import store
+from shared.contracts import PermanentError
 
 contents = st.binary(max_size=100)
 
@@ -66,7 +67,7 @@ def no_room_above(size: int) -> Iterator[None]:
 
 
 def test_a_write_that_runs_out_of_room_leaves_nothing(tmp_path: Path) -> None:
-    with no_room_above(100_000), pytest.raises(OSError, match="large"):
+    with no_room_above(100_000), pytest.raises(PermanentError, match=r"File too large.*make room"):
         store.add(tmp_path, "a.csv", b"x" * 1_000_000)
 
     assert list(tmp_path.iterdir()) == []
@@ -75,7 +76,7 @@ def test_a_write_that_runs_out_of_room_leaves_nothing(tmp_path: Path) -> None:
 def test_a_write_that_runs_out_of_room_leaves_the_former_file(tmp_path: Path) -> None:
     store.write_atomically(tmp_path / "record.json", b"old")
 
-    with no_room_above(100_000), pytest.raises(OSError, match="large"):
+    with no_room_above(100_000), pytest.raises(PermanentError, match=r"File too large.*make room"):
         store.write_atomically(tmp_path / "record.json", b"x" * 1_000_000)
 
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("record.json", b"old")]
@@ -84,7 +85,7 @@ def test_a_write_that_runs_out_of_room_leaves_the_former_file(tmp_path: Path) ->
 def test_a_write_that_can_not_take_its_place_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
 
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(PermanentError, match="Is a directory"):
         store.write_atomically(tmp_path / "taken", b"x")
 
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
