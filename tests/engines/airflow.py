@@ -6,8 +6,7 @@ Airflow's processes import the test files too, for the Dags in them, so nothing 
 import contextlib
 import json
 import os
-import subprocess
-import sys
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,8 +23,9 @@ from shared.settings import ROOT, Settings
 from tests.faults import Kill
 
 # A killed worker is found within seconds instead of five minutes.
+HEARTBEAT_SECONDS = 12
 IMPATIENT = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
@@ -124,6 +124,16 @@ class Engine:
         path += f"/{map_index}/tries" if map_index >= 0 else "/tries"
         return sorted(self.get(path)["task_instances"], key=lambda its: its["try_number"])
 
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """What a task has returned, or pushed under a key; None if it has not yet."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        response = self.http.get(path)
+        return None if response.status_code == 404 else response.raise_for_status().json()["value"]
+
+    def events(self, dag_id: str, run_id: str, event: str) -> int:
+        """How often the event log holds the event for a run."""
+        return self.get("eventLogs", dag_id=dag_id, run_id=run_id, event=event)["total_entries"]
+
     def clear_failed(self, dag_id: str, run_id: str) -> list[str]:
         """Let the failed tasks of a run, and what follows them, run again; returns their names."""
         body = {"dag_run_id": run_id, "dry_run": False, "only_failed": True, "reset_dag_runs": True}
@@ -151,19 +161,18 @@ def name(task_id: str, map_index: int, label: str | None) -> str:
 
 @contextlib.contextmanager
 def started(folder: Path) -> Iterator[Engine]:
-    """Airflow at work, from an empty database; its own state and its log are in the folder."""
-    from airflow_impl import ui
+    """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
+    from airflow_impl import database, ui
 
-    environment = {"TRIPTYCH_HOME": str(folder), "AIRFLOW_HOME": str(folder / "airflow")}
-    prepare = [sys.executable, "-c", "from airflow_impl import database; database.prepare()"]
-    made = subprocess.run(prepare, env=os.environ | environment, capture_output=True, text=True)
-    assert made.returncode == 0, made.stdout + made.stderr
-    (folder / "airflow" / "config").mkdir()
+    database.prepare()  # quicker than to start with an empty one
+    (folder / "airflow" / "config").mkdir(parents=True)
     (folder / "airflow" / "config" / "airflow_local_settings.py").write_text(PRELOAD)
+    for file in database.HOME.glob("airflow.*"):
+        shutil.copyfile(file, folder / "airflow" / file.name)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | IMPATIENT
-    environment |= {"TRIPTYCH_HOME": str(folder / "home")}
     command = ["sh", "-c", " & ".join(ui.COMPONENTS)]
     with server(command, f"{url}/api/v2/monitor/health", folder / "airflow.log", environment):
         engine = Engine(url, folder)

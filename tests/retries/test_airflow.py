@@ -1,19 +1,23 @@
 """Retries and recovery in Airflow, on its own engine: `dag.test()`, or a live scheduler where processes are killed."""
 
 import hashlib
+import os
 import shutil
+import signal
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from airflow.sdk import RetryDecision, RetryPolicy, dag, task
 
+from shared import store
 from shared.settings import Settings
-from tests.engines.airflow import Engine, InProcess, conf, poll
+from tests.engines.airflow import HEARTBEAT_SECONDS, Engine, InProcess, conf, poll
 from tests.evidence import Evidence
 from tests.faults import scripted_source
 
@@ -213,3 +217,191 @@ def test_r5_resume_after_a_fix(live: Engine, home: Path, source: Path, evidence:
     evidence(said="failed, cleared, success; the others keep try 1", attempts=attempts, skipped=sorted(done))
     evidence(states={"cleared": cleared})
     evidence.code(Engine.clear_failed)
+
+
+@dag(schedule=None)
+def mortal() -> None:
+    @task(retries=1, retry_delay=SOON)
+    def work(*, ti: Any) -> None:
+        ti.xcom_push(key="pid", value=os.getpid())
+        while ti.try_number == 1:  # until it is killed
+            time.sleep(0.1)
+
+    work()
+
+
+mortal_dag = mortal()
+
+
+@pytest.mark.live
+def test_r6_killed_process(live: Engine, evidence: Evidence) -> None:
+    """What becomes of a task whose process, or whose worker, gets SIGKILL?
+
+    The worker sees its task's process die at once; a dead worker is seen when its heartbeat has timed out (12 s here,
+    300 s by default). Both tries fail and the scheduler starts the next one; but the dead worker's task goes on, as an
+    orphan, beside its own second try.
+    """
+    runs = {whose: live.start("mortal") for whose in ("task", "worker")}
+    pids = {whose: poll(lambda run=run: live.result("mortal", run, "work", "pid")) for whose, run in runs.items()}
+    seen = {}
+    try:
+        killed = datetime.now(UTC)
+        os.kill(pids["task"], signal.SIGKILL)
+        os.kill(parent(pids["worker"]), signal.SIGKILL)
+        for whose, run_id in runs.items():
+            assert live.end("mortal", run_id) == "success"
+            first, second = live.tries("mortal", run_id, "work")
+            assert (first["state"], second["state"]) == ("failed", "success")
+            seen[whose] = round((datetime.fromisoformat(first["end_date"]) - killed).total_seconds(), 1)
+        orphan = alive(pids["worker"])
+        assert orphan
+    finally:
+        os.kill(pids["worker"], signal.SIGKILL)
+    assert not alive(pids["task"])
+    assert seen["task"] < HEARTBEAT_SECONDS / 2 < HEARTBEAT_SECONDS - 2 < seen["worker"]
+    assert live.events("mortal", runs["worker"], "heartbeat timeout") == 1
+    assert live.events("mortal", runs["task"], "heartbeat timeout") == 0
+    evidence(said="failed, then success; worker: heartbeat timeout, orphan", seconds_to_detection=seen)
+    evidence(attempts={"task": 2, "worker": 2}, orphan="the dead worker's task, which goes on running")
+    evidence.code(mortal)
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@dag(schedule=None)
+def mortal_fan() -> None:
+    @task(retries=1, retry_delay=SOON)
+    def fit(candidate: str, *, ti: Any) -> str:
+        while candidate == "b" and ti.try_number == 1:  # until it is killed
+            time.sleep(0.1)
+        return candidate
+
+    @task(trigger_rule="all_done")
+    def collect(fitted: list[str]) -> list[str]:
+        return list(fitted)
+
+    candidates = ["a", "b", "c", "d"]
+    collect(fit.expand(candidate=candidates))
+    collect.override(task_id="collect_once")(fit.override(task_id="fit_once", retries=0).expand(candidate=candidates))
+
+
+mortal_fan_dag = mortal_fan()
+
+
+@pytest.mark.live
+def test_r7_killed_in_mid_fan_out(live: Engine, evidence: Evidence) -> None:
+    """Is a candidate lost that is killed in mid fan-out?
+
+    Each instance is a task of its own, so that only the killed one is tried again, and none is lost. The trap is the
+    default of no retries: with a fan-in that runs on `all_done` the candidate is lost, and the run is a success.
+    """
+    from airflow_impl.pipeline import late_flights_dag
+
+    run_id = live.start("mortal_fan")
+    for name in ("fit 1", "fit_once 1"):
+        os.kill(poll(lambda name=name: live.running("mortal_fan", run_id, name))["pid"], signal.SIGKILL)
+    assert live.end("mortal_fan", run_id) == "success"
+    tasks = live.tasks("mortal_fan", run_id)
+    attempts = {name: its["try_number"] for name, its in sorted(tasks.items())}
+    assert {name: tries for name, tries in attempts.items() if tries != 1} == {"fit 1": 2}
+    assert tasks["fit_once 1"]["state"] == "failed"
+    assert live.result("mortal_fan", run_id, "collect_once") == ["a", "c", "d"]
+    assert live.result("mortal_fan", run_id, "collect") == ["a", "b", "c", "d"]
+    assert late_flights_dag.get_task("train").partial_kwargs["retries"] == 3
+    evidence(said="one retried, none lost; no retries: lost, run success", attempts=attempts, width=4)
+    evidence(results={"with a retry": 4, "without": 3})
+    evidence.code(mortal_fan)
+
+
+@pytest.mark.live
+def test_r8_same_month_twice(in_process: InProcess, live: Engine, home: Path, source: Path, evidence: Evidence) -> None:
+    """What do two runs of one month leave behind, at the same time and one after the other?
+
+    Airflow lets them run at once, though both bear the same partition; that there is one champion, one version and no
+    torn file is the work of the stages, which are idempotent.
+    """
+    from airflow_impl.pipeline import late_flights
+    from shared import registry
+
+    settings = Settings(tool="airflow", source=str(source), min_rows=100, families=("logistic",))
+    runs = [live.start("late_flights", conf("2013-06", settings)) for _ in range(2)]
+    assert [live.end("late_flights", run_id) for run_id in runs] == ["success"] * 2
+    ingests = [live.tasks("late_flights", run_id)["ingest"] for run_id in runs]
+    assert max(its["start_date"] for its in ingests) < min(
+        live.tasks("late_flights", run_id)["evaluate"]["start_date"] for run_id in runs
+    )
+    third = in_process.pipeline(families=("logistic",))
+    assert in_process.states(third.run_id)["deploy"] == "skipped"
+    assert {live.record(run_id).champion for run_id in runs} == {third.champion}
+    assert registry.aliases(settings) == {"champion": "1", "challenger": "1"}
+    files = [path for path in settings.store.rglob("*") if path.is_file() and path.suffix != ".skops"]
+    assert len(files) > 7
+    assert all(store.sha256(path.read_bytes()) in path.name for path in files)
+    states = {"at once": ["success", "success"], "again": "success, deploy skipped"}
+    evidence(said="both success, one champion; again: deploy skipped", states=states)
+    evidence.code(late_flights)
+
+
+class Moody:
+    """A family whose models answer otherwise each time they are asked, if only a little."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        from sklearn.dummy import DummyClassifier
+        from sklearn.ensemble import VotingClassifier
+
+        from shared.model import logistic
+
+        members = [("steady", logistic(0)), ("moody", DummyClassifier(strategy="stratified"))]
+        model = VotingClassifier(members, voting="soft", weights=[99, 1]).fit(X, y)
+        del model.named_estimators_  # not of a type that may be stored
+        return model
+
+
+def moody(seed: int) -> Moody:
+    return Moody()
+
+
+def test_r9_rollback(in_process: InProcess, home: Path, evidence: Evidence) -> None:
+    """If the smoke test fails after the registration, which model serves?
+
+    The champion as before: the deploy task fails at its first try, and has put the aliases back itself; Airflow knows
+    of no transaction and undoes nothing.
+    """
+    from airflow_impl.pipeline import late_flights_dag
+    from shared import registry, serving
+    from shared.features import FEATURES
+
+    settings = Settings(tool="airflow")
+    first = in_process.pipeline(min_rows=1000, families=("logistic",))  # one airport has as many
+    before = registry.aliases(settings)
+    second = in_process.pipeline(families=("tests.retries.test_airflow:moody",))
+    assert second.evaluation.decision == "promote"
+    (deploy,) = in_process.tries(second.run_id, "deploy")
+    assert (deploy.state, second.state) == ("failed", "failed")
+    assert "smoke test of version 2 failed" in second.error
+    assert registry.aliases(settings) == before == {"champion": "1", "challenger": "1"}
+    (table,) = settings.store.glob("features/*.arrow")
+    answer = serving.predict_once(pl.read_ipc(table).select(FEATURES).head(3), registry.CHAMPION, settings)
+    assert answer.version == first.champion.version
+    evidence(said="deploy failed at try 1; the champion is version 1 as before", states={"deploy": "failed"})
+    evidence(attempts={"deploy": 1})
+    evidence.code(late_flights_dag.get_task("deploy").python_callable)
+
+
+def test_r10_cache(in_process: InProcess, evidence: Evidence) -> None:
+    """What is skipped when a month is run again with nothing changed?
+
+    Nothing: Airflow has no cache of results. `deploy` alone is skipped, because the pipeline's own `promoted` says so;
+    people write such a `short_circuit`, keyed by what their store has.
+    """
+    from airflow_impl.pipeline import late_flights_dag
+
+    first, again = (in_process.pipeline(families=("logistic",)) for _ in range(2))
+    tasks = in_process.tasks(again.run_id)
+    states = in_process.states(again.run_id)
+    assert {task for task, state in states.items() if state == "skipped"} == {"deploy"}
+    assert all(its.start_date >= first.ended for task, its in tasks.items() if task != "deploy")
+    evidence(said="no cache: all runs again; deploy skipped by the Dag", states=states, skipped="deploy, by the Dag")
+    evidence.code(late_flights_dag.get_task("promoted").python_callable)
