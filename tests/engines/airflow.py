@@ -124,11 +124,19 @@ class Engine:
         path += f"/{map_index}/tries" if map_index >= 0 else "/tries"
         return sorted(self.get(path)["task_instances"], key=lambda its: its["try_number"])
 
-    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        return {task: its["state"] for task, its in sorted(self.tasks(dag_id, run_id).items())}
+
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """What a task has returned, or pushed under a key; None if it has not yet."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        response = self.http.get(path)
+        response = self.http.get(path, params={"map_index": map_index})
         return None if response.status_code == 404 else response.raise_for_status().json()["value"]
+
+    def runs(self, dag_id: str) -> list[str]:
+        """The ids of a Dag's runs, in the order in which they began."""
+        found = self.get(f"dags/{dag_id}/dagRuns", order_by="start_date")["dag_runs"]
+        return [its["dag_run_id"] for its in found]
 
     def events(self, dag_id: str, run_id: str, event: str) -> int:
         """How often the event log holds the event for a run."""
