@@ -4,7 +4,11 @@ import hashlib
 import os
 import shutil
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +23,7 @@ from shared import store
 from shared.settings import Settings
 from tests.engines.airflow import HEARTBEAT_SECONDS, Engine, InProcess, conf, poll
 from tests.evidence import Evidence
-from tests.faults import scripted_source
+from tests.faults import Kill, scripted_source
 
 SOON = timedelta(seconds=1)
 
@@ -59,8 +63,8 @@ polite_dag = polite()
 def test_r1_transient_fault(in_process: InProcess, source: Path, evidence: Evidence) -> None:
     """How is a transient fault tried again, and is a Retry-After honoured?
 
-    After 1 s, then 2 to 4 s (twice as long, and a jitter that is a hash of the task's name and try); the policy gets
-    the exception only, so Retry-After is not honoured unless one writes a policy that reads it.
+    After 1 s, then 2 or 3 s: twice as long, and a jitter that is a hash of task, date and try, the same for all
+    instances of a map. The policy knows types of exceptions only, so Retry-After needs a policy of one's own.
     """
     from airflow_impl.pipeline import late_flights_dag
 
@@ -191,7 +195,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.live
-def test_r5_resume_after_a_fix(live: Engine, home: Path, source: Path, evidence: Evidence) -> None:
+def test_r5_resume_after_a_fix(live: Engine, source: Path, evidence: Evidence) -> None:
     """After a fix, what runs again?
 
     Clearing the failed tasks by REST (`only_failed`) runs those and what follows them, in the same run; all others
@@ -234,12 +238,12 @@ mortal_dag = mortal()
 
 
 @pytest.mark.live
-def test_r6_killed_process(live: Engine, evidence: Evidence) -> None:
-    """What becomes of a task whose process, or whose worker, gets SIGKILL?
+def test_r6_killed_process(live: Engine, home: Path, source: Path, tmp_path: Path, evidence: Evidence) -> None:
+    """What becomes of a run when the task's process, its worker, or the process of a `dag.test()` gets SIGKILL?
 
     The worker sees its task's process die at once; a dead worker is seen when its heartbeat has timed out (12 s here,
     300 s by default). Both tries fail and the scheduler starts the next one; but the dead worker's task goes on, as an
-    orphan, beside its own second try.
+    orphan, beside its own second try. A `dag.test()` has no scheduler: its run and task stay `running`.
     """
     runs = {whose: live.start("mortal") for whose in ("task", "worker")}
     pids = {whose: poll(lambda run=run: live.result("mortal", run, "work", "pid")) for whose, run in runs.items()}
@@ -256,13 +260,23 @@ def test_r6_killed_process(live: Engine, evidence: Evidence) -> None:
         orphan = alive(pids["worker"])
         assert orphan
     finally:
-        os.kill(pids["worker"], signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pids["worker"], signal.SIGKILL)
     assert not alive(pids["task"])
     assert seen["task"] < HEARTBEAT_SECONDS / 2 < HEARTBEAT_SECONDS - 2 < seen["worker"]
     assert live.events("mortal", runs["worker"], "heartbeat timeout") == 1
     assert live.events("mortal", runs["task"], "heartbeat timeout") == 0
+
+    kill = Kill(tmp_path)
+    kill.at("shared.ingest:check_no_gap")
+    command = [sys.executable, "-m", "airflow_impl.run", "2013-06", "--source", str(source)]
+    assert subprocess.run(command, env=os.environ | kill.env, capture_output=True).returncode == -signal.SIGKILL
+    with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
+        left = database.execute("select r.state, t.state from dag_run r join task_instance t using (run_id)").fetchall()
+    assert ("running", "running") in left
     evidence(said="failed, then success; worker: heartbeat timeout, orphan", seconds_to_detection=seen)
-    evidence(attempts={"task": 2, "worker": 2}, orphan="the dead worker's task, which goes on running")
+    evidence(attempts={"task": 2, "worker": 2}, states={"dag.test()": "running, for ever"})
+    evidence(orphan="the dead worker's task, which goes on running")
     evidence.code(mortal)
 
 
@@ -323,7 +337,7 @@ def test_r8_same_month_twice(in_process: InProcess, live: Engine, home: Path, so
     torn file is the work of the stages, which are idempotent.
     """
     from airflow_impl.pipeline import late_flights
-    from shared import registry
+    from shared import registry, tracking
 
     settings = Settings(tool="airflow", source=str(source), min_rows=100, families=("logistic",))
     runs = [live.start("late_flights", conf("2013-06", settings)) for _ in range(2)]
@@ -336,6 +350,7 @@ def test_r8_same_month_twice(in_process: InProcess, live: Engine, home: Path, so
     assert in_process.states(third.run_id)["deploy"] == "skipped"
     assert {live.record(run_id).champion for run_id in runs} == {third.champion}
     assert registry.aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert len(tracking.client(settings).search_model_versions(f"name = '{settings.model_name}'")) == 1
     files = [path for path in settings.store.rglob("*") if path.is_file() and path.suffix != ".skops"]
     assert len(files) > 7
     assert all(store.sha256(path.read_bytes()) in path.name for path in files)
@@ -363,7 +378,7 @@ def moody(seed: int) -> Moody:
     return Moody()
 
 
-def test_r9_rollback(in_process: InProcess, home: Path, evidence: Evidence) -> None:
+def test_r9_rollback(in_process: InProcess, evidence: Evidence) -> None:
     """If the smoke test fails after the registration, which model serves?
 
     The champion as before: the deploy task fails at its first try, and has put the aliases back itself; Airflow knows
