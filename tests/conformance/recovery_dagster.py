@@ -1,0 +1,21 @@
+"""A killed run recovers by Dagster's own means: the daemon sees the dead run worker, and launches the run anew."""
+
+from pathlib import Path
+
+from dagster_impl.record import record_of
+from shared.records import RunRecord
+from shared.settings import Settings
+from tests.engines.dagster import engine_for, until
+from tests.faults import Kill
+
+
+def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
+    """Kill the run worker inside `function`; the record is that of the automatic retry.
+
+    The job's tag `dagster/retry_strategy: ALL_STEPS` makes the retry a run of all steps.
+    """
+    live = engine_for(settings.home, kill)
+    kill.at(function)
+    run_id = live.launch_pipeline(month, settings)
+    until(lambda: kill.killed)
+    return record_of(live.retried(run_id).run_id, live.instance)
