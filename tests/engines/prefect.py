@@ -152,14 +152,6 @@ def automatic_retry(flow: Flow[..., Any]) -> Iterator[None]:
         automation.delete()
 
 
-def cancel(run: UUID) -> None:
-    """What `prefect flow-run cancel` and the UI's button do."""
-    from prefect.states import Cancelling
-
-    with client() as api:
-        api.set_flow_run_state(run, Cancelling())
-
-
 def run_with(parameters: dict[str, Any]) -> UUID:
     """The newest flow run with these parameters."""
     from prefect.client.schemas.sorting import FlowRunSort
@@ -196,6 +188,11 @@ def task_runs(run: UUID, count: int) -> list[TaskRun]:
         return found if sum(bool(its.state and its.state.is_final()) for its in found) >= count else []
 
     return sorted(poll(ended) if count else ended(), key=lambda its: (its.name, its.expected_start_time))
+
+
+def running(run: UUID) -> TaskRun:
+    """A task run of the flow run that is Running, as soon as the server knows of one."""
+    return poll(lambda: next((its for its in task_runs(run, 0) if its.state_name == "Running"), None))
 
 
 def named(name: str, run: UUID) -> TaskRun:
