@@ -81,11 +81,7 @@ class Engine:
         self, job: str, config: Any = None, tags: dict[str, str] | None = None, location: str = "tests.engines.dagster"
     ) -> str:
         """Launch a run of the job, and return its id."""
-        selector = {
-            "repositoryLocationName": location,
-            "repositoryName": "__repository__",
-            "jobName": job,
-        }
+        selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job}
         metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
         params = {"selector": selector, "runConfigData": config or {}, "executionMetadata": metadata}
         launched = self.query(LAUNCH, params=params)["launchRun"]
@@ -93,11 +89,11 @@ class Engine:
         run_id: str = launched["run"]["runId"]
         return run_id
 
-    def launch_pipeline(self, month: str, settings: Settings, job: str = "retrain", **tags: str) -> str:
+    def launch_pipeline(self, month: str, settings: Settings) -> str:
         """Launch the real pipeline for a month."""
         config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
-        tags = {"dagster/partition": month} | {name.replace("__", "/"): value for name, value in tags.items()}
-        return self.launch(job, {"resources": {"settings": {"config": config}}}, tags, "dagster_impl.definitions")
+        resources = {"resources": {"settings": {"config": config}}}
+        return self.launch("retrain", resources, {"dagster/partition": month}, "dagster_impl.definitions")
 
     def run(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
@@ -220,7 +216,8 @@ def live(home: Path, kill: Kill) -> Engine:
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A persistent instance of the test's own, for what runs in this process."""
     (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as its:
+    quiet = {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=quiet) as its:
         yield its
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from hashlib import pbkdf2_hmac
@@ -194,6 +195,12 @@ def hangs_in_c() -> None:
     spins_in_c()
 
 
+def lives(pid: int) -> bool:
+    """Whether the process is there, and no zombie."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return bool(found) and not found.startswith("Z")
+
+
 @pytest.mark.live
 def test_r4_hung_task(live: Engine, evidence: Evidence) -> None:
     """What ends a task that hangs?
@@ -206,7 +213,7 @@ def test_r4_hung_task(live: Engine, evidence: Evidence) -> None:
     pid = live.pid(spinning)
     try:
         assert live.ended(spinning).status == dg.DagsterRunStatus.FAILURE
-        os.kill(pid, 0)  # it lives
+        assert lives(pid)
     finally:
         os.kill(pid, signal.SIGKILL)
     assert live.ended(asleep).status == dg.DagsterRunStatus.FAILURE
@@ -305,7 +312,7 @@ def test_r6_killed_process(live: Engine, tmp_path: Path, evidence: Evidence) -> 
     seen["run"] = live.event(runs["run"], dg.DagsterEventType.RUN_FAILURE)
     assert any("was terminated by signal 9 (SIGKILL)" in its for its in live.said(runs["run"]))
     until(lambda: live.run(runs["run"]).tags.get("dagster/auto_retry_run_id"))
-    os.kill(pids["run"], 0)  # the orphan lives
+    assert lives(pids["run"])
     go["run"].touch()
     again = live.retried(runs["run"])
     assert again.is_success
