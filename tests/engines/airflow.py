@@ -6,7 +6,7 @@ Airflow's processes import the test files too, for the Dags in them, so nothing 
 import contextlib
 import json
 import os
-import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -109,9 +109,8 @@ class Engine:
         its = self.tasks(dag_id, run_id).get(task)
         if not its or its["state"] != "running" or not its["pid"]:
             return None
-        return (
-            its if datetime.now(UTC) - datetime.fromisoformat(its["start_date"]) > timedelta(seconds=seconds) else None
-        )
+        so_far = datetime.now(UTC) - datetime.fromisoformat(its["start_date"])
+        return its if so_far > timedelta(seconds=seconds) else None
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task as a person does in the UI."""
@@ -175,8 +174,10 @@ def started(folder: Path) -> Iterator[Engine]:
     database.prepare()  # quicker than to start with an empty one
     (folder / "airflow" / "config").mkdir(parents=True)
     (folder / "airflow" / "config" / "airflow_local_settings.py").write_text(PRELOAD)
-    for file in database.HOME.glob("airflow.*"):
-        shutil.copyfile(file, folder / "airflow" / file.name)
+    (folder / "airflow" / "airflow.cfg").touch()
+    own, copy = (sqlite3.connect(home / "airflow.db") for home in (database.HOME, folder / "airflow"))
+    with contextlib.closing(own), contextlib.closing(copy):
+        own.backup(copy)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
