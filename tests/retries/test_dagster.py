@@ -311,10 +311,10 @@ def test_r6_killed_process(live: Engine, tmp_path: Path, evidence: Evidence) -> 
     os.kill(live.pid(runs["run"]), signal.SIGKILL)
     seen["run"] = live.event(runs["run"], dg.DagsterEventType.RUN_FAILURE)
     assert any("was terminated by signal 9 (SIGKILL)" in its for its in live.said(runs["run"]))
-    until(lambda: live.run(runs["run"]).tags.get("dagster/auto_retry_run_id"))
+    retry = live.retry(runs["run"])
     assert lives(pids["run"])
     go["run"].touch()
-    again = live.retried(runs["run"])
+    again = live.ended(retry)
     assert again.is_success
     assert again.parent_run_id == runs["run"]
     live.event(runs["run"], dg.DagsterEventType.ASSET_MATERIALIZATION)
