@@ -136,8 +136,8 @@ def events(name: str, run: UUID) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def automatic_retry(flow: Flow[..., Any]) -> Iterator[None]:
-    """An automation that schedules each Crashed run of the flow once more."""
+def automatic_retry() -> Iterator[None]:
+    """An automation that schedules a run again whenever it is Crashed."""
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
@@ -145,7 +145,7 @@ def automatic_retry(flow: Flow[..., Any]) -> Iterator[None]:
 
     crash = EventTrigger(expect={"prefect.flow-run.Crashed"}, threshold=1)
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)
-    automation = Automation(name=f"retry {flow.name}", trigger=crash, actions=[again]).create()
+    automation = Automation(name="retry what crashed", trigger=crash, actions=[again]).create()
     try:
         yield
     finally:

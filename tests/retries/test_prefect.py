@@ -300,7 +300,7 @@ def test_r7_killed_in_mid_fan_out(home: Path, source: Path, tmp_path: Path, evid
 
     families, go = ("logistic", "tests.retries.test_prefect:slow"), tmp_path / "go"
     job = {"env": {"TRIPTYCH_HOME": str(home), "TEST_GO": str(go)}}
-    with prefect.automatic_retry(pipeline.late_flights):
+    with prefect.automatic_retry():
         asked = small(source, families=families).model_dump(include={"source", "min_rows", "families"})
         run = prefect.start(pipeline.late_flights, prefect.pool(), job, month=MONTH, **asked)
         prefect.poll(lambda: [its for its in prefect.task_runs(run, 5) if its.name.endswith("/logistic")])
