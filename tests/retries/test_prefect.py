@@ -362,7 +362,8 @@ def overlap(*runs: UUID) -> float:
 def test_r9_rollback(home: Path, source: Path, evidence: Evidence) -> None:
     """The smoke test of a registered version fails, as its file on disk is broken: what is in service?
 
-    What was before: the task is Failed without another try, the run too, and the task's own transaction rolls back.
+    What was before: the task is Failed without another try, and so is the run; that the aliases are as before is the
+    stage's own work, the transaction around the task undoes what comes after it.
     """
     from prefect_impl import pipeline
     from shared import registry, serving, tracking
