@@ -1,6 +1,6 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
+.PHONY: help demo test test-fast scenarios lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
@@ -22,6 +22,12 @@ demo: $(all) ## two months, in plain Python and in the three orchestrators; one 
 
 test: $(all) ## every test, in all environments
 	@$(python) -m tools.test
+
+test-fast: $(all) ## the tests that need no server and little time, in all environments
+	@$(python) -m tools.test -m "not live and not slow"
+
+scenarios: $(call env,dagster) ## what each tool said in each scenario, as the last `make test` saw it
+	@$(python) -m tools.scenarios && $(python) -m tools.readme
 
 plain: $(call env,dagster) ## one run without an orchestrator: MONTH=2013-06 [SOURCE=folder or URL]
 	@$(python) -m shared.plain $(run_arguments)

@@ -1,6 +1,7 @@
 """What a test saw, recorded in pytest's JUnit XML: the same keys for every tool."""
 
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Evidence:
         for key, value in facts.items():
             if key not in KEYS:
                 raise KeyError(f"{key!r} is no key of evidence; expected one of {', '.join(KEYS)}")
-            self.record_property(key, value)
+            self.record_property(key, value if isinstance(value, str) else json.dumps(value))
 
     def code(self, *parts: Any) -> None:
         """Record where the functions of the scenario stand, and how many lines they have, without blank ones."""

@@ -4,6 +4,7 @@ import ast
 import sys
 
 from shared.settings import ROOT
+from tools import scenarios
 
 README = ROOT / "README.md"
 PIPELINES = {
@@ -15,7 +16,7 @@ PIPELINES = {
 
 def main() -> None:
     old = README.read_text("utf-8")
-    new = fill(old, "train", train_side_by_side())
+    new = fill(fill(old, "train", train_side_by_side()), "scenarios", scenarios.markdown())
     if "--check" not in sys.argv:
         README.write_text(new, "utf-8")
     elif new != old:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from shared.settings import ROOT
+from tools import scenarios
 from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
@@ -17,12 +18,10 @@ FOLDERS = {
     "prefect": ["tests/conformance", "tests/prefect_impl"],
     "dagster": ["tests/shared", "tests/conformance"],
 }
-SCENARIOS = ("dynamic_tasks", "retries")
-"""Topics with a test file for each tool, of the same tests in the same order."""
 
 
 def main() -> None:
-    """Exits 1 if a test failed or an environment ran none."""
+    """Exits 1 if a test failed, an environment ran none, or a tool said something else than docs/evidence.json has."""
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     print(
@@ -34,9 +33,12 @@ def main() -> None:
     idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
     for tool in idle:
         print(f"error: no test ran in the environment for {tool}, expected some; see above")
+    changed = [] if sys.argv[1:] else scenarios.disagreements()
+    for line in changed:
+        print(f"error: {line}; if that is right, run make scenarios")
     passed, failed, skipped = (sum(column) for column in zip(*counts.values(), strict=True))
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
-    sys.exit(bool(failed or idle))
+    sys.exit(bool(failed or idle or changed))
 
 
 def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
@@ -44,7 +46,7 @@ def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
     report = EVIDENCE / f"{tool}.xml"
     report.unlink(missing_ok=True)
     scratch = f"--basetemp={SCRATCH / tool}"
-    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in SCENARIOS)]
+    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in scenarios.TOPICS)]
     command = [python_of(tool), "-m", "pytest", *files, f"--junitxml={report}", scratch, *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(f"=== tests in the environment for {tool} ===\n{done.stdout}", flush=True)

@@ -273,7 +273,7 @@ def test_d6_throttle_to_two_at_once(live: Engine, evidence: Evidence) -> None:
     steps = [its for its in live.instance.get_run_step_stats(run.run_id) if its.step_key.startswith("busy[")]
     at_once = [sum(a.start_time <= b.start_time < a.end_time for a in steps) for b in steps]
     assert max(at_once) == 2
-    evidence(said="never more than 2 between STEP_START and its end", width=4, results=max(at_once))
+    evidence(said="an op's pool of 2: never more than 2 at once", width=4, results=max(at_once))
     evidence.code(four, busy, throttled)
 
 
