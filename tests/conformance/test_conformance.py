@@ -68,6 +68,7 @@ def test_same_month_again_changes_nothing(both: SimpleNamespace) -> None:
     assert versions(Settings(tool=TOOL)) == 1
 
 
+@pytest.mark.slow
 def test_better_challenger_becomes_champion_and_the_old_one_previous(both: SimpleNamespace) -> None:
     both.plain(min_rows=1000), both.tool(min_rows=1000)  # one airport has as many
     plain, tool = both.plain(), both.tool()
@@ -143,6 +144,7 @@ def test_nothing_is_pickled(both: SimpleNamespace, home: Path) -> None:
     assert not [path for path in home.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
 
 
+@pytest.mark.slow
 def test_command_writes_the_record_and_ends_with_a_summary(home: Path, source: Path) -> None:
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--source", str(source), "--min-rows", "100"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
@@ -161,6 +163,7 @@ def test_command_tells_a_failure_in_one_sentence(home: Path, source: Path) -> No
     assert records.read(TOOL, "2013-09", home).state == "failed"
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_month_at_once_make_one_champion(home: Path, source: Path) -> None:
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--source", str(source), "--min-rows", "100"]
     pair = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]

@@ -16,6 +16,8 @@ from tests.conftest import TOOL
 from tests.evidence import Evidence
 from tests.faults import scripted_source
 
+pytestmark = pytest.mark.slow
+
 # Takes the database as its own when it is first asked to, and for 5 s after the run has come that far.
 LOCK = """
 import sqlite3, sys, time
@@ -51,7 +53,6 @@ def test_source_that_breaks_off_at_any_byte_is_read_again(
     evidence(attempts=first.attempts)
 
 
-@pytest.mark.slow
 def test_full_disk_fails_the_run_and_leaves_nothing_half_written(home: Path) -> None:
     """The features of all flights are a file of 20 MB, for which there is no room."""
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--families", "logistic"]

@@ -203,6 +203,7 @@ def test_bad_batch_stops_the_run_and_leaves_the_champion(
     assert champion(finished.settings) == "1"
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_give_one_champion_and_one_version(raced: Raced) -> None:
     assert all(f"{MONTH}: success" in text for text in raced.output), raced.output
     assert versions(raced.settings) == [champion(raced.settings)] == ["1"]
