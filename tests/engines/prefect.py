@@ -6,6 +6,7 @@ The helpers read Prefect's own records. Prefect is imported late: each run's pro
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -87,7 +88,7 @@ def start(flow: Flow[..., Any], pool: str, job: dict[str, Any] | None = None, **
     from prefect.deployments.runner import EntrypointType
 
     # A command of one's own starts at once; else a second process looks first for what the flow requires.
-    job = {"command": f"{sys.executable} -m prefect.engine", "working_dir": str(ROOT), **(job or {})}
+    job = {"command": shlex.join([sys.executable, "-m", "prefect.engine"]), "working_dir": str(ROOT), **(job or {})}
     deployment = flow.to_deployment("live", work_pool_name=pool, entrypoint_type=EntrypointType.MODULE_PATH)
     return run_deployment(deployment.apply(), parameters=parameters, job_variables=job, timeout=0, as_subflow=False).id
 
