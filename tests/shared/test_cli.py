@@ -1,5 +1,7 @@
 """The run commands: a user's mistake is one sentence and exit code 1, and every run leaves a record and a summary."""
 
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,14 @@ from shared.settings import Settings
 MONTH = "2013-05"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATES = ("success", "failed", "success")
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """The command takes SIGTERM for an interrupt: not so the tests after these."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
