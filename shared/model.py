@@ -20,11 +20,9 @@ from shared.features import CATEGORICAL, NUMERIC
 
 # The only types, beside scikit-learn's and skops' own list, that a stored model may contain (docs/adr/0003-skops.md).
 TRUSTED_TYPES = [
-    "functools.partial",
     "numpy.dtype",
     "shared.model.RoutedModel",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.utils.validation.check_array",
 ]
 
 

@@ -11,7 +11,7 @@ from shared.contracts import File, PermanentError
 def write_atomically(path: Path, data: bytes) -> None:
     """Put `data` at `path`, whole or not at all: also after a crash or on a full disk nothing is half-written.
 
-    Raises PermanentError if there is no room for it.
+    Raises PermanentError if that can't be done, as on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
@@ -25,7 +25,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             Path(file.name).unlink()
             if isinstance(error, OSError):
                 raise PermanentError(
-                    f"{path} could not be written ({error.strerror}); make room for it, and run the month again"
+                    f"{path} could not be written ({error.strerror}); make room for it or mend the cause, and run the "
+                    "month again"
                 ) from error
             raise
 

@@ -93,6 +93,10 @@ def test_stored_model_with_a_foreign_type_is_refused() -> None:
         skops.io.loads(stored, trusted=TRUSTED_TYPES)
 
 
+def test_no_type_is_trusted_that_the_families_do_not_need(model: RoutedModel) -> None:
+    assert sorted(skops.io.get_untrusted_types(data=skops.io.dumps(model))) == sorted(TRUSTED_TYPES)
+
+
 class Foreign:
     """A type that nobody trusts."""
 
