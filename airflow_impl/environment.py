@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from shared.settings import ROOT, default_home
+from shared.home import ROOT, default_home
 
 # Airflow warns of its own deprecated names when skops looks through all modules.
 LOG_LEVELS = "py.warnings=ERROR"

@@ -3,14 +3,14 @@
 import logging
 import os
 
-from shared.settings import Settings
+from shared.home import default_home
 
-HOME = Settings().home / "prefect"
+HOME = default_home() / "prefect"
 HOME.mkdir(parents=True, exist_ok=True)
 
 os.environ |= {
     "PREFECT_HOME": str(HOME),
-    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(Settings(tool="prefect").store / "results"),
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(default_home() / "store" / "prefect" / "results"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_CLI_PROMPT": "false",

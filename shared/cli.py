@@ -4,14 +4,13 @@ import argparse
 import gc
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared import records
+from shared import interrupt, records
 from shared.contracts import PermanentError
 from shared.ingest import months_up_to
 from shared.records import RunRecord
@@ -29,7 +28,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     source = arguments.source
     if source and "://" not in source:
         source = str(Path(source).resolve())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended too
+    interrupt.while_running()
     failed = False
     try:
         settings = Settings(tool=tool, source=source, min_rows=arguments.min_rows, families=tuple(arguments.families))
@@ -40,13 +39,16 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
             path = records.write(record, settings)
             print(summary(record, path), flush=True)
             failed = failed or record.state == "failed"
+            if interrupt.requested.is_set():
+                raise KeyboardInterrupt
     except ValidationError as error:
         first = error.errors()[0]
         sys.exit(f"error: {'.'.join(map(str, first['loc']))} is {first['input']!r}: {first['msg']}")
     except PermanentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        interrupt.say("stopped; the model in service is as before, and the same command begins anew")
+        sys.exit(interrupt.EXIT_CODE)
     gc.freeze()  # spares the interpreter's exit a last look at a million objects
     sys.exit(failed)
 
@@ -70,7 +72,8 @@ def summary(record: RunRecord, path: Path) -> str:
     ]
     if record.evaluation:
         its = record.evaluation
-        champion = f"{its.champion.brier:.4f}" if its.champion else "none"
+        unscored = "not compared" if its.decision == "keep" and record.champion else "none"
+        champion = f"{its.champion.brier:.4f}" if its.champion else unscored
         scores = f"challenger {its.challenger.brier:.4f}, champion {champion}, base rate {its.base_rate.brier:.4f}"
         lines.append(f"  decision    {its.decision} (Brier score: {scores})")
     if record.champion:

@@ -40,10 +40,16 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
         )
         challenger = routed(evaluation.best, evaluation.late_rate, settings)
         version = version or register(challenger, evaluation, rows, settings)
-        smoke_test(version, challenger, rows, settings)
-        if champion:
-            registry.move_alias(registry.PREVIOUS, champion, settings)
-        registry.move_alias(registry.CHAMPION, version, settings)
+        before = registry.aliases(settings)
+        try:
+            smoke_test(version, challenger, rows, settings)
+            if champion:
+                registry.move_alias(registry.PREVIOUS, champion, settings)
+            registry.move_alias(registry.CHAMPION, version, settings)
+            registry.remove_alias(registry.CHALLENGER, settings)
+        except BaseException:  # an interrupt too
+            registry.restore(before, settings)
+            raise
     log.info("version %s of %s is in service", version.version, settings.model_name)
     return deployment(evaluation, version, changed=True, settings=settings)
 
@@ -92,7 +98,6 @@ def requirements() -> list[str]:
 
 def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFrame, settings: Settings) -> None:
     """Serve the version under the alias `challenger` and compare its answers with the challenger's own."""
-    before = registry.aliases(settings)
     registry.move_alias(registry.CHALLENGER, version, settings)
     sample = rows.head(SMOKE_ROWS)
     try:
@@ -100,10 +105,7 @@ def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFram
         expected = challenger.predict_proba(sample)[:, 1].tolist()
         if answered.version != str(version.version) or answered.late != expected:
             raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
-    except BaseException as error:
-        registry.restore(before, settings)
-        if not isinstance(error, Exception):  # an interrupt stays one
-            raise
+    except Exception as error:
         raise PermanentError(
             f"smoke test of version {version.version} failed ({error}); the aliases are as before; mend the cause, or "
             "delete the version, and run the month again"

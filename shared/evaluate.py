@@ -7,12 +7,14 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import skops.io
+from mlflow.entities.model_registry import ModelVersion
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from shared import registry, tracking
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
 from shared.features import read
+from shared.ingest import months_up_to
 from shared.model import TRUSTED_TYPES, RoutedModel, fingerprint
 from shared.settings import Settings
 
@@ -39,12 +41,13 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         champion = registry.by_alias(registry.CHAMPION, settings)
         challenger_says = challenger.predict_proba(target)[:, 1]
         champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
+        seen = seen_until(champion, month)
         scored = score(target, challenger_says)
-        scored_champion = None if champion_says is None else score(target, champion_says)
+        scored_champion = None if champion_says is None or seen else score(target, champion_says)
         base_rate = score(target, no_skill(window, target))
         version = str(champion.version) if champion else None
         same = champion_says is not None and np.array_equal(challenger_says, champion_says)
-        decision, reason = decide(scored, scored_champion, base_rate, version, same)
+        decision, reason = decide(scored, scored_champion, base_rate, version, same, seen)
         all_scores = {"challenger": scored, "champion": scored_champion, "base_rate": base_rate}
         metrics = {f"{who}_{name}": getattr(its, name) for who, its in all_scores.items() if its for name in METRICS}
         tracking.log(mlflow, plan.run_id, metrics, tags={"decision": decision})
@@ -143,14 +146,31 @@ def calibration_error(late: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(late))
 
 
+def seen_until(champion: ModelVersion | None, month: str) -> str | None:
+    """The last month that the champion was trained on, if that is the target month or a later one."""
+    *_, last_seen, made_for = months_up_to(champion.tags["month"]) if champion else ("", "")
+    return last_seen if made_for > month else None
+
+
 def decide(
-    challenger: Score, champion: Score | None, base_rate: Score, version: str | None, same: bool
+    challenger: Score,
+    champion: Score | None,
+    base_rate: Score,
+    version: str | None,
+    same: bool,
+    seen: str | None = None,
 ) -> tuple[Literal["promote", "keep"], str]:
     """Promote a challenger that beats the base rate and the champion by its Brier score.
 
-    `version` is the champion's; `same` tells that it predicts just what the challenger does.
+    `version` is the champion's; `same` tells that it predicts just what the challenger does; `seen` is the last month
+    that it was trained on, if it can't be compared for that.
     """
     mine = f"challenger's Brier score {challenger.brier:.4f}"
+    if seen:
+        return "keep", (
+            f"version {version} in service was trained on months up to {seen}, so it has seen the month and can't be "
+            f"compared; run a month after {seen}"
+        )
     if challenger.brier >= base_rate.brier:
         return "keep", f"{mine} does not beat the base rate's {base_rate.brier:.4f}"
     if champion is None:

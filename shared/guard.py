@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 
-STOP_SECONDS = 10.0
+STOP_SECONDS = 4.0
 
 
 def main() -> None:

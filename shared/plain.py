@@ -7,9 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
+
 import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
-from shared import cli, records
+from shared import cli, records, running, tracking
 from shared.contracts import Candidate, Deployment, Evaluation, Plan, Trained
 from shared.deploy import deploy
 from shared.evaluate import evaluate
@@ -72,11 +77,17 @@ class Run:
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the pipeline for one month; an error ends up in the record."""
+    for run_id in running.abandoned(settings):
+        tracking.kill(run_id, settings)
     this, error = Run(), None
-    try:
-        this.pipeline(month, settings)
-    except Exception as raised:
-        error = str(raised) or type(raised).__name__
+    with running.claimed(this.id, settings):
+        try:
+            this.pipeline(month, settings)
+        except Exception as raised:
+            error = str(raised) or type(raised).__name__
+        except KeyboardInterrupt:
+            error = records.STOPPED
+            tracking.kill(this.id, settings)
     return RunRecord.model_validate(
         {
             "tool": settings.tool,

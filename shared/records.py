@@ -8,6 +8,7 @@ from shared import store
 from shared.contracts import Contract, Deployment, Evaluation, Month, Plan
 from shared.settings import Settings
 
+STOPPED = "the run was stopped before its end; run the month again"
 STAGES = ("ingest", "validate", "features", "plan", "train", "evaluate", "deploy")
 TOOLS = ("plain", "airflow", "prefect", "dagster")
 State = Literal["success", "failed", "skipped"]
@@ -105,13 +106,21 @@ def in_order(stages: list[StageRecord]) -> tuple[StageRecord, ...]:
 
 
 def path_of(tool: str, month: str, home: Path) -> Path:
+    """The record of the month's last run, whether it succeeded or failed."""
     return home / "records" / tool / f"{month}.json"
+
+
+def path_of_success(tool: str, month: str, home: Path) -> Path:
+    """The record of the month's last run that succeeded: a failed one leaves it as it is."""
+    return home / "records" / tool / f"{month}.success.json"
 
 
 def write(record: RunRecord, settings: Settings) -> Path:
     """Write the record in place of the month's former one; returns its path."""
-    path = path_of(record.tool, record.month, settings.home)
-    store.write_atomically(path, record.model_dump_json(indent=1).encode() + b"\n")
+    path, data = path_of(record.tool, record.month, settings.home), record.model_dump_json(indent=1).encode() + b"\n"
+    if record.state == "success":
+        store.write_atomically(path_of_success(record.tool, record.month, settings.home), data)
+    store.write_atomically(path, data)
     return path
 
 

@@ -60,6 +60,10 @@ def restore(before: dict[str, str], settings: Settings) -> None:
         store.set_registered_model_alias(settings.model_name, alias, version)
 
 
+def remove_alias(alias: str, settings: Settings) -> None:
+    tracking.client(settings).delete_registered_model_alias(settings.model_name, alias)
+
+
 def move_alias(alias: str, version: ModelVersion, settings: Settings) -> None:
     """Let the version bear the alias."""
     tracking.client(settings).set_registered_model_alias(settings.model_name, alias, version.version)

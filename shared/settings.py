@@ -1,16 +1,11 @@
 """Where things live, and what a run is asked to do."""
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def default_home() -> Path:
-    """The folder of everything made at run time: `$TRIPTYCH_HOME`, else `.local` in the checkout."""
-    return Path(os.environ.get("TRIPTYCH_HOME") or ROOT / ".local").resolve()
+from shared.home import ROOT as ROOT
+from shared.home import default_home as default_home
 
 
 class Settings(BaseModel):
@@ -46,8 +41,12 @@ class Settings(BaseModel):
         return self.home / "mlflow"
 
     @property
+    def mlflow_database(self) -> Path:
+        return self.mlflow / "mlflow.db"
+
+    @property
     def tracking_uri(self) -> str:
-        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+        return f"sqlite:///{self.mlflow_database}"
 
     @property
     def experiment(self) -> str:

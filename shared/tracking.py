@@ -2,17 +2,20 @@
 
 import json
 import logging
+import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from shared.contracts import Candidate, Features, Plan
+from shared.contracts import Candidate, Features, PermanentError, Plan
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
@@ -25,10 +28,40 @@ for noisy in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
 
 @cache
 def client(settings: Settings) -> MlflowClient:
-    """A client of the store, which is made first if there is none: parallel writers on a new database would hang."""
+    """A client of the store, which is made first if there is none: parallel writers on a new database would hang.
+
+    Raises PermanentError if the database is there, but not whole.
+    """
     settings.mlflow.mkdir(parents=True, exist_ok=True)
     with setup_lock(settings):
+        if not settings.mlflow_database.exists():
+            make_database(settings)
+        check_whole(settings)
         return MlflowClient(settings.tracking_uri)
+
+
+def make_database(settings: Settings) -> None:
+    """Make MLflow's database aside and rename it: a process that is killed meanwhile leaves none at all."""
+    aside = settings.mlflow / "new"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    database = aside / "mlflow.db"
+    store = SqlAlchemyStore(f"sqlite:///{database}", (settings.mlflow / "artifacts").as_uri())
+    store.engine.dispose()
+    database.rename(settings.mlflow_database)
+    aside.rmdir()
+
+
+def check_whole(settings: Settings) -> None:
+    """Raise PermanentError if the making of the database was once stopped midway: MLflow would answer with its SQL."""
+    with closing(sqlite3.connect(settings.mlflow_database)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        made = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
+    if not made:
+        raise PermanentError(
+            f"{settings.mlflow_database} is not whole, as a run was stopped while it was made; delete this file, and "
+            "run the month again"
+        )
 
 
 def setup_lock(settings: Settings) -> FileLock:
@@ -97,15 +130,28 @@ def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str
     return str(run.info.run_id)
 
 
+def kill(orchestrator_run: str, settings: Settings) -> None:
+    """Mark as killed what still runs in MLflow for an orchestrator's run that has been stopped."""
+    if not settings.mlflow_database.exists():
+        return
+    store, experiment = client(settings), experiment_id(settings)
+    of_run = f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"
+    for parent in store.search_runs([experiment], of_run):
+        nested = store.search_runs([experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'")
+        for run in (*nested, parent):
+            if run.info.status == "RUNNING":
+                store.set_terminated(run.info.run_id, "KILLED")
+
+
 @contextmanager
 def finishing(run_id: str, settings: Settings) -> Iterator[MlflowClient]:
-    """Mark the run as running, and at the end as finished, or as failed if an exception passes."""
+    """Mark the run as running, and at the end as finished, failed if an exception passes, or killed if an interrupt."""
     store = client(settings)
     store.update_run(run_id, status="RUNNING")
     try:
         yield store
-    except BaseException:
-        store.set_terminated(run_id, "FAILED")
+    except BaseException as error:
+        store.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     store.set_terminated(run_id)
 

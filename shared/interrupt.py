@@ -1,0 +1,67 @@
+"""Ctrl-C and SIGTERM: a command ends within 5 seconds, says so in one sentence, and leaves nothing behind.
+
+A command's first import is this module, which loads in no time. While the libraries load, nothing has begun, and an
+interrupt ends the process at once. Afterwards it is one KeyboardInterrupt, which lets the run be ended in an orderly
+way; a second interrupt changes nothing. What takes longer than GRACE_SECONDS is cut off; the next command finishes it.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import NoReturn
+
+GRACE_SECONDS = 4.0
+EXIT_CODE = 130  # what a shell says of a command that Ctrl-C has ended
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+requested = threading.Event()
+"""Set as soon as an interrupt was asked for."""
+
+
+def while_loading() -> None:
+    """End the process at once: an exception might be swallowed by a library that is being imported."""
+    for number in SIGNALS:
+        signal.signal(number, end_at_once)
+
+
+def while_running() -> None:
+    """Raise one KeyboardInterrupt, and see to it that the process ends within GRACE_SECONDS."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # is written also while C code or a tool has the signal
+    threading.Thread(target=cut_off, args=[reader], daemon=True).start()
+    for number in SIGNALS:
+        signal.signal(number, raise_once)
+
+
+def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    say("stopped before anything was begun")
+    leave()
+
+
+def raise_once(number: int, frame: FrameType | None) -> None:
+    if not requested.is_set():
+        requested.set()
+        raise KeyboardInterrupt
+
+
+def cut_off(reader: int) -> None:
+    """Wait for the first interrupt, give the run its time to end, and end the process."""
+    while os.read(reader, 1)[0] not in SIGNALS:
+        pass
+    time.sleep(GRACE_SECONDS)
+    say("stopped; what could not be ended in time, the next command ends")
+    leave()
+
+
+def say(sentence: str) -> None:
+    print(f"\n{sentence}", file=sys.stderr, flush=True)
+
+
+def leave() -> NoReturn:
+    """End the process without waiting for its threads."""
+    sys.stdout.flush()
+    os._exit(EXIT_CODE)
