@@ -7,9 +7,10 @@ from shared.settings import Settings
 
 
 def main() -> None:
-    settings, port = Settings(), servers.free_port()
+    settings = Settings()
+    port = servers.port_for("mlflow", settings.home)
     tracking.client(settings)
-    url = f"http://127.0.0.1:{port}"
+    url = servers.url_of("mlflow", settings.home)
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *(

@@ -15,10 +15,10 @@ HOLDOUT_DAYS = 14
 log = logging.getLogger(__name__)
 
 
-def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
+def plan(features: Features, orchestrator_run: str, settings: Settings, orchestrator_url: str | None = None) -> Plan:
     """One candidate for each origin airport with at least `min_rows` training rows and each model family.
 
-    Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run.
+    Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run, which links to its page.
     Raises PermanentError if there is no candidate, or no late flight to learn from.
     """
     window = read(features.file, settings.store).filter(pl.col("month") != features.month)
@@ -30,7 +30,7 @@ def plan(features: Features, orchestrator_run: str, settings: Settings) -> Plan:
             f"no candidate to train for {features.month}: {len(settings.families)} model families, but no origin "
             f"airport with {settings.min_rows} training rows (the most is {largest}); lower min_rows or name families"
         )
-    run_id = tracking.start_parent(features, orchestrator_run, settings)
+    run_id = tracking.start_parent(features, orchestrator_run, orchestrator_url, settings)
     log.info("%s: %d candidates: %s", features.month, len(candidates), ", ".join(c.key for c in candidates))
     return Plan(features=features, candidates=candidates, experiment=settings.experiment, run_id=run_id)
 

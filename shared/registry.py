@@ -4,7 +4,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from shared import tracking
+from shared import servers, tracking
 from shared.model import RoutedModel
 from shared.settings import Settings
 
@@ -35,6 +35,11 @@ def add_version(source: str, model_id: str, run_id: str, tags: dict[str, str], s
     if not store.search_registered_models(f"name = '{settings.model_name}'"):
         store.create_registered_model(settings.model_name)
     return store.create_model_version(settings.model_name, source, run_id, tags=tags, model_id=model_id)
+
+
+def version_url(version: str, settings: Settings) -> str:
+    """The version's page when `make mlflow-ui` is up."""
+    return f"{servers.url_of('mlflow', settings.home)}/#/models/{settings.model_name}/versions/{version}"
 
 
 def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:

@@ -26,6 +26,28 @@ def free_port() -> int:
         return port
 
 
+def url_of(name: str, home: Path) -> str:
+    """Where a home's web UI is when it is up: its port is chosen once and kept, so that links to it go on to hold."""
+    file = home / "ports" / name
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(free_port()))
+    return f"http://127.0.0.1:{file.read_text()}"
+
+
+def port_for(name: str, home: Path) -> int:
+    """The port on which to start the web UI: the one that was kept, or if somebody listens there, a new one."""
+    port = int(url_of(name, home).rpartition(":")[2])
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            port = free_port()
+            (home / "ports" / name).write_text(str(port))
+    return port
+
+
 @contextmanager
 def server(
     command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None, seconds: float = 120

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from shared import servers
 from shared.contracts import Candidate, Features, PermanentError, Plan
 from shared.settings import Settings
 
@@ -85,7 +86,7 @@ def experiment_id(settings: Settings) -> str:
         return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri()))
 
 
-def start_parent(features: Features, orchestrator_run: str, settings: Settings) -> str:
+def start_parent(features: Features, orchestrator_run: str, orchestrator_url: str | None, settings: Settings) -> str:
     """The id of the MLflow run that belongs to the orchestrator's run, with the source files as its datasets."""
     store, experiment = client(settings), experiment_id(settings)
     end_stale_runs(experiment, settings)
@@ -94,9 +95,16 @@ def start_parent(features: Features, orchestrator_run: str, settings: Settings) 
     if found:
         return str(found[0].info.run_id)
     tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month}
+    if orchestrator_url:
+        tags["orchestrator.url"] = orchestrator_url
     run = store.create_run(experiment, tags=tags, run_name=features.month)
     store.log_inputs(run.info.run_id, [dataset(*item, features) for item in features.inputs.items()])
     return str(run.info.run_id)
+
+
+def run_url(run_id: str, settings: Settings) -> str:
+    """The run's page when `make mlflow-ui` is up."""
+    return f"{servers.url_of('mlflow', settings.home)}/#/experiments/{experiment_id(settings)}/runs/{run_id}"
 
 
 def dataset(name: str, sha256: str, features: Features) -> DatasetInput:
