@@ -27,14 +27,19 @@ def while_loading() -> None:
         signal.signal(number, end_at_once)
 
 
+def while_waiting() -> None:
+    """Raise one KeyboardInterrupt, in a process that waits for others."""
+    for number in SIGNALS:
+        signal.signal(number, raise_once)
+
+
 def while_running() -> None:
-    """Raise one KeyboardInterrupt, and see to it that the process ends within GRACE_SECONDS."""
+    """Raise one KeyboardInterrupt likewise, and see to it that the process ends within GRACE_SECONDS."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # is written also while C code or a tool has the signal
     threading.Thread(target=cut_off, args=[reader], daemon=True).start()
-    for number in SIGNALS:
-        signal.signal(number, raise_once)
+    while_waiting()
 
 
 def end_at_once(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,7 +1,6 @@
 """Servers as child processes: on a free port of 127.0.0.1, in a session of their own that is ended for sure."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -9,10 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from typing import IO
 
 import httpx
 
+from shared import interrupt
 from shared.guard import end_session
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -48,6 +48,19 @@ def port_for(name: str, home: Path) -> int:
     return port
 
 
+def guarded(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    stdout: IO[bytes] | int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own, which ends when this process is gone, however that ends (guard.py)."""
+    return subprocess.Popen(
+        [sys.executable, "-P", str(GUARD), *command], env={**os.environ, **(env or {})},
+        stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, start_new_session=True,
+    )  # fmt: skip
+
+
 @contextmanager
 def server(
     command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None, seconds: float = 120
@@ -59,10 +72,7 @@ def server(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", str(GUARD), *command], env={**os.environ, **(env or {})},
-            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        process = guarded(command, env, stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_until_healthy(process, health, log, seconds)
         yield process
@@ -99,12 +109,7 @@ def show(
     name: str, url: str, command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None
 ) -> None:
     """Run a web UI until Ctrl-C (or SIGTERM), its URL printed when it is ready."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell lets what it starts in the background ignore SIGINT
-        signal.signal(number, stop)
+    interrupt.while_waiting()
     print(f"{name} is starting (log: {os.path.relpath(log)}) …", flush=True)
     try:
         with server(command, health, log, env) as process:

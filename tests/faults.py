@@ -1,6 +1,7 @@
-"""Faults from outside the product: a source that answers by a script, and a SIGKILL at the start of a function."""
+"""Faults from outside the product: a source that answers by a script, and a signal at the start of a function."""
 
 import os
+import signal
 import socket
 import struct
 import threading
@@ -121,10 +122,13 @@ class Kill:
         paths = [str(KILL_FOLDER), os.environ.get("PYTHONPATH", "")]
         self.env = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TEST_KILL_ORDER": str(self.order)}
 
-    def at(self, function: str) -> None:
-        """Kill the next process that enters `function`, such as `shared.train:split`; only one, and only once."""
+    def at(self, function: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the next process that enters `function`, such as `shared.train:split`; only one, and only once.
+
+        Another signal goes to the process's whole group, as Ctrl-C in a terminal does.
+        """
         self.done.unlink(missing_ok=True)
-        self.order.write_text(function)
+        self.order.write_text(f"{function} {number}")
 
     @property
     def killed(self) -> int | None:

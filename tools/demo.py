@@ -6,16 +6,21 @@ their runs stays. Exits 1 if any two records disagree.
 
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
+
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from shared import records
+from shared import records, servers
 from shared.records import TOOLS, RunRecord
 from shared.settings import ROOT
 
@@ -24,6 +29,7 @@ HOME = ROOT / ".local" / "demo"
 
 
 def main() -> None:
+    interrupt.while_waiting()
     for folder in ("store", "mlflow", "records"):
         shutil.rmtree(HOME / folder, ignore_errors=True)
     seconds = {tool: run(tool) for tool in TOOLS}
@@ -48,7 +54,13 @@ def run(tool: str) -> float:
     print(f"\n=== {tool}: {' and '.join(MONTHS)} ===", flush=True)
     module = "shared.plain" if tool == "plain" else f"{tool}_impl.run"
     began = time.perf_counter()
-    subprocess.run([python_of(tool), "-m", module, *MONTHS], cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(HOME)})
+    process = servers.guarded([str(python_of(tool)), "-m", module, *MONTHS], {"TRIPTYCH_HOME": str(HOME)})
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        raise
     return time.perf_counter() - began
 
 
@@ -121,4 +133,8 @@ def wall(record: RunRecord) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        interrupt.say("the demo was stopped; make demo begins it anew")
+        sys.exit(interrupt.EXIT_CODE)

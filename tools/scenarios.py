@@ -78,15 +78,18 @@ def disagreements() -> list[str]:
 
 def scenarios() -> list[str]:
     """All scenarios in order; ends with a sentence if the three tools' tests are not parallel."""
-    names = []
-    for topic in TOPICS:
-        tests = {tool: [n for n in lines(f"tests/{topic}/test_{tool}.py") if n.startswith("test_")] for tool in TOOLS}
-        for tool in TOOLS:
-            if tests[tool] != tests[TOOLS[0]]:
-                found, expected = tests[tool], tests[TOOLS[0]]
-                sys.exit(f"error: {topic}/test_{tool}.py has {found}, expected the tests of {TOOLS[0]}: {expected}")
-        names += [f"{topic}/{name}" for name in tests[TOOLS[0]]]
-    return names
+    parallel("pages")
+    return [f"{topic}/{name}" for topic in TOPICS for name in parallel(topic)]
+
+
+def parallel(topic: str) -> list[str]:
+    """The names of a folder's tests, which are the same for each tool; ends with a sentence if they are not."""
+    tests = {tool: [n for n in lines(f"tests/{topic}/test_{tool}.py") if n.startswith("test_")] for tool in TOOLS}
+    for tool, found in tests.items():
+        if found != tests[TOOLS[0]]:
+            expected = tests[TOOLS[0]]
+            sys.exit(f"error: {topic}/test_{tool}.py has {found}, expected the tests of {TOOLS[0]}: {expected}")
+    return tests[TOOLS[0]]
 
 
 @cache

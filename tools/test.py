@@ -1,11 +1,19 @@
 """Every test, in all environments: `python -m tools.test [pytest's arguments]`; one closing line over all of them."""
 
+import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
+
+from shared import guard, servers
 from shared.settings import ROOT
 from tools import scenarios
 from tools.demo import python_of
@@ -16,7 +24,7 @@ SCRATCH = ROOT / ".local" / "test"
 FOLDERS = {
     "airflow": ["tests/conformance"],
     "prefect": ["tests/conformance", "tests/prefect_impl"],
-    "dagster": ["tests/shared", "tests/conformance"],
+    "dagster": ["tests/shared", "tests/conformance", "tests/pages/test_mlflow.py", "tests/pages/test_serving.py"],
 }
 
 
@@ -28,8 +36,14 @@ def main() -> None:
         f"Running the tests of {len(FOLDERS)} environments side by side; each one's output follows at its end.",
         flush=True,
     )
-    with ThreadPoolExecutor() as pool:
-        counts = dict(zip(FOLDERS, pool.map(lambda tool: run(tool, sys.argv[1:]), FOLDERS), strict=True))
+    interrupt.while_waiting()
+    runs = {tool: start(tool, sys.argv[1:]) for tool in FOLDERS}
+    try:
+        counts = {tool: result(tool, process) for tool, process in runs.items()}
+    except KeyboardInterrupt:
+        stop(runs)
+        interrupt.say("the tests were stopped")
+        sys.exit(interrupt.EXIT_CODE)
     idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
     for tool in idle:
         print(f"error: no test ran in the environment for {tool}, expected some; see above")
@@ -41,17 +55,35 @@ def main() -> None:
     sys.exit(bool(failed or idle or changed))
 
 
-def run(tool: str, arguments: list[str]) -> tuple[int, int, int]:
-    """Run the environment's tests; returns how many passed, failed (errors included) and were skipped."""
+def start(tool: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start the environment's tests; their output goes to a file beside the report."""
     report = EVIDENCE / f"{tool}.xml"
     report.unlink(missing_ok=True)
     scratch = f"--basetemp={SCRATCH / tool}"
-    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in scenarios.TOPICS)]
-    command = [python_of(tool), "-m", "pytest", *files, f"--junitxml={report}", scratch, *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(f"=== tests in the environment for {tool} ===\n{done.stdout}", flush=True)
+    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in (*scenarios.TOPICS, "pages"))]
+    command = [str(python_of(tool)), "-m", "pytest", *files, f"--junitxml={report}", scratch, *arguments]
+    with report.with_suffix(".log").open("wb") as log:
+        return servers.guarded(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def result(tool: str, process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
+    """Wait for the end; returns how many tests passed, failed (errors included) and were skipped."""
+    process.wait()
+    report = EVIDENCE / f"{tool}.xml"
+    print(f"=== tests in the environment for {tool} ===\n{report.with_suffix('.log').read_text('utf-8')}", flush=True)
     passed, failed, skipped = read(report)
-    return passed, failed or int(done.returncode not in (0, 5)), skipped
+    return passed, failed or int(process.returncode not in (0, 5)), skipped
+
+
+def stop(runs: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Let pytest end what it has started, and end for sure what does not heed it."""
+    for process in runs.values():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+    for process in runs.values():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(interrupt.GRACE_SECONDS)
+        guard.end_session(process.pid)
 
 
 def read(report: Path) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """Python imports this at its start when the folder is on PYTHONPATH: it lets a test kill a process inside a function.
 
 On entry, each function of `shared` looks whether the file $TEST_KILL_ORDER names it. If so, it puts its process's id
-into the file `<order>.done` and ends the process with SIGKILL.
+into the file `<order>.done` and sends the signal of the order: SIGKILL to the process, another one to its group.
 """
 
 import functools
@@ -20,10 +20,10 @@ ORDER = Path(os.environ.get("TEST_KILL_ORDER", "/nonexistent"))
 
 def obey(name: str) -> None:
     try:
-        ordered = ORDER.read_text() == name
+        ordered, number = ORDER.read_text().split()
     except FileNotFoundError:
         return
-    if ordered:
+    if ordered == name:
         mine = ORDER.with_name(f"{ORDER.name}.{os.getpid()}")
         try:
             ORDER.rename(mine)
@@ -31,7 +31,9 @@ def obey(name: str) -> None:
             return
         mine.write_text(str(os.getpid()))
         mine.rename(ORDER.with_name(f"{ORDER.name}.done"))
-        os.kill(os.getpid(), signal.SIGKILL)
+        if int(number) == signal.SIGKILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.killpg(0, int(number))
 
 
 def watched(function: FunctionType) -> Callable[..., Any]:

@@ -1,0 +1,117 @@
+"""Ctrl-C ends a run in a few seconds and one sentence, whatever it is doing, and the same command then works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mlflow import MlflowClient
+
+from shared import guard, records
+from shared.records import differences
+from shared.settings import Settings
+from tests.conformance.test_conformance import aliases, versions
+from tests.conftest import TOOL
+from tests.faults import Kill
+
+pytestmark = pytest.mark.slow
+
+# The command's own limit is 5 s; a machine on which other tests run takes longer for everything.
+SECONDS = 20
+COMMAND = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--min-rows", "100", "--source"]
+
+
+def interrupted(source: Path, kill: Kill, twice: bool = False) -> str:
+    """Run the command, which gets the signal that was ordered; returns what it has printed."""
+    with subprocess.Popen(
+        [*COMMAND, str(source)], env={**os.environ, **kill.env}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        while not kill.killed:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.01)
+        began = time.monotonic()
+        if twice:
+            os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, said
+    while guard.session(process.pid):
+        assert time.monotonic() - began < SECONDS, "a process was left"
+        time.sleep(0.1)
+    return said
+
+
+def check_stopped(said: str, settings: Settings) -> None:
+    """What an interrupt must leave: a sentence, a record, nothing that runs."""
+    record = records.read(TOOL, "2013-06", settings.home)
+    assert "Traceback" not in said
+    assert said.count("\nstopped") == 1, said
+    assert (record.state, record.error) == ("failed", records.STOPPED)
+    client = MlflowClient(settings.tracking_uri)
+    runs = client.search_runs([its.experiment_id for its in client.search_experiments()])
+    assert not [run for run in runs if run.info.status == "RUNNING"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_before_it_has_begun_a_run_leaves_nothing(number: signal.Signals, home: Path, source: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, str(source)], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        time.sleep(0.5)  # in the midst of its imports
+        os.killpg(process.pid, number)
+        said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, said
+    assert said == "\nstopped before anything was begun\n"
+    assert not (home / "records").exists()
+
+
+def test_interrupted_in_any_stage_a_run_is_ended_and_the_next_one_works(
+    both: SimpleNamespace, source: Path, tmp_path: Path
+) -> None:
+    kill, settings = Kill(tmp_path), Settings(tool=TOOL)
+    for function, number in {
+        "shared.ingest:check_no_gap": signal.SIGINT,
+        "shared.features:told_apart": signal.SIGTERM,
+        "shared.train:split": signal.SIGINT,
+        "shared.evaluate:decide": signal.SIGINT,
+        "shared.deploy:smoke_test": signal.SIGINT,
+    }.items():
+        kill.at(function, number)
+        check_stopped(interrupted(source, kill), settings)
+        assert not [line for line in aliases_if_any(settings)]
+    plain, tool = both.plain(), both.tool()
+    assert differences(plain, tool) == []
+    assert versions(settings) == 1
+
+
+def test_second_interrupt_changes_nothing(both: SimpleNamespace, source: Path, tmp_path: Path) -> None:
+    both.plain(), both.tool(min_rows=1000)  # one airport has as many
+    kill, settings = Kill(tmp_path), Settings(tool=TOOL)
+    before = aliases(settings)
+    kill.at("shared.deploy:smoke_test", signal.SIGINT)
+    check_stopped(interrupted(source, kill, twice=True), settings)
+    assert aliases(settings) == before
+    assert both.tool().champion.version == "2"
+
+
+def test_killed_run_is_ended_by_the_next_command(both: SimpleNamespace, source: Path, tmp_path: Path) -> None:
+    kill, settings = Kill(tmp_path), Settings(tool=TOOL)
+    kill.at("shared.train:split")
+    killed = subprocess.run([*COMMAND, str(source)], env={**os.environ, **kill.env}, capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    done = subprocess.run([*COMMAND, str(source)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    client = MlflowClient(settings.tracking_uri)
+    experiment = client.get_experiment_by_name(settings.experiment)
+    statuses = [run.info.status for run in client.search_runs([experiment.experiment_id])]
+    assert sorted(set(statuses)) == ["FINISHED", "KILLED"]
+    assert differences(both.plain(), records.read(TOOL, "2013-06", settings.home)) == []
+
+
+def aliases_if_any(settings: Settings) -> dict[str, str]:
+    found = MlflowClient(settings.tracking_uri).search_registered_models(f"name = '{settings.model_name}'")
+    return aliases(settings) if found else {}
