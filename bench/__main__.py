@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.table import Table
 
+from bench import ui
 from shared import features, records, tables
 from shared.records import TOOLS
 from shared.settings import ROOT, Settings
@@ -32,7 +33,7 @@ FACTORS = (1, 4, 16)
 
 def main() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
-    results = {"machine": machine(), "year": year(), "tools": tools(), "rows": rows()}
+    results = {"machine": machine(), "year": year(), "tools": tools(), "rows": rows(), "ui": ui_runs()}
     (HOME / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     show(results)
     print(f"written to {(HOME / 'bench.json').relative_to(ROOT)}")
@@ -93,6 +94,14 @@ def fresh_run(tool: str, module: str) -> tuple[float, float, float]:
     return seconds, sum(its.total_seconds() for its in spent), memory
 
 
+def ui_runs() -> dict[str, dict[str, float]]:
+    """Seconds of a run that each tool's UI starts, and as a multiple of a plain run's; the first one warms up."""
+    fresh_run("plain", "shared.plain")
+    base = wall(records.read("plain", MONTH, HOME))
+    seconds = {tool: min(ui.seconds(tool, MONTH, HOME) for _ in range(2)) for tool in TOOLS if tool != "plain"}
+    return {tool: {"seconds": its, "over_plain": its / base} for tool, its in seconds.items()}
+
+
 def year() -> dict[str, float]:
     """Seconds to load and join the whole year's flights."""
     source = default_source()
@@ -147,6 +156,10 @@ def show(results: dict) -> None:
             ratio,
             f"{its['memory_mb']:.0f}",
         )
+    console.print(table)
+    table = Table("", "seconds", "times the plain run", title=f"{MONTH} again, started in each tool's web UI")
+    for tool, its in results["ui"].items():
+        table.add_row(tool, f"{its['seconds']:.1f}", f"{its['over_plain']:.1f}")
     console.print(table)
     its = results["year"]
     print(

@@ -128,7 +128,9 @@ class Kill:
         Another signal goes to the process's whole group, as Ctrl-C in a terminal does.
         """
         self.done.unlink(missing_ok=True)
-        self.order.write_text(f"{function} {number}")
+        new = self.order.with_suffix(".new")
+        new.write_text(f"{function} {int(number)}")
+        new.rename(self.order)
 
     @property
     def killed(self) -> int | None:
