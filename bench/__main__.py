@@ -95,7 +95,10 @@ def fresh_run(tool: str, module: str) -> tuple[float, float, float]:
 
 
 def ui_runs() -> dict[str, dict[str, float]]:
-    """Seconds of a run that each tool's UI starts, and as a multiple of a plain run's; the first one warms up."""
+    """Seconds of a run that each tool's UI starts, and as a multiple of a plain run's.
+
+    The faster of two: the first one warms up.
+    """
     fresh_run("plain", "shared.plain")
     base = wall(records.read("plain", MONTH, HOME))
     seconds = {tool: min(ui.seconds(tool, MONTH, HOME) for _ in range(2)) for tool in TOOLS if tool != "plain"}

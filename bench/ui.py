@@ -1,4 +1,4 @@
-"""A month run by each tool's web UI: the command `…-ui` is started, and its API asked for a run as the page's form does."""
+"""A month run by each tool's web UI: the command `…-ui`, whose API is asked for a run as the page's form asks it."""
 
 import json
 import os
