@@ -74,7 +74,17 @@ def test_better_challenger_becomes_champion_and_the_old_one_previous(both: Simpl
     plain, tool = both.plain(), both.tool()
     assert tool.evaluation.decision == "promote"
     assert differences(plain, tool) == []
-    assert aliases(Settings(tool=TOOL)) == {"champion": "2", "challenger": "2", "previous": "1"}
+    assert aliases(Settings(tool=TOOL)) == {"champion": "2", "previous": "1"}
+
+
+@pytest.mark.slow
+def test_champion_that_has_seen_the_month_is_kept_and_not_compared(both: SimpleNamespace) -> None:
+    for month in ("2013-07", "2013-06"):
+        plain, tool = (run(month, source="", families=("logistic",)) for run in (both.plain, both.tool))
+        assert differences(plain, tool) == []
+    assert tool.evaluation.decision == "keep"
+    assert tool.evaluation.champion is None
+    assert tool.champion.version == "1"
 
 
 def test_one_bad_candidate_does_not_sink_the_others(both: SimpleNamespace) -> None:
@@ -170,7 +180,7 @@ def test_two_runs_of_one_month_at_once_make_one_champion(home: Path, source: Pat
     outputs = [process.communicate(timeout=240)[0] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], "\n".join(outputs)
     assert versions(Settings(tool=TOOL)) == 1
-    assert aliases(Settings(tool=TOOL)) == {"champion": "1", "challenger": "1"}
+    assert aliases(Settings(tool=TOOL)) == {"champion": "1"}
 
 
 @pytest.mark.slow

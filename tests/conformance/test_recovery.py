@@ -38,6 +38,6 @@ def test_killed_run_recovers_as_if_undisturbed(
     assert record.state == "success", record.error
     once = [stage.model_copy(update={"attempts": min(stage.attempts, 1)}) for stage in record.stages]
     assert differences(undisturbed, record.model_copy(update={"stages": once})) == []
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
     assert versions(settings) == 1
     evidence(attempts={stage.key or stage.stage: stage.attempts for stage in record.stages})

@@ -27,4 +27,4 @@ def test_deployment_that_cannot_be_announced_is_undone(
 
     again = run("2013-06", settings)
     assert again.state == "success"
-    assert registry.aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert registry.aliases(settings) == {"champion": "1"}

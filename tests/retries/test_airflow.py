@@ -349,7 +349,7 @@ def test_r8_same_month_twice(in_process: InProcess, live: Engine, home: Path, so
     third = in_process.pipeline(families=("logistic",))
     assert in_process.states(third.run_id)["deploy"] == "skipped"
     assert {live.record(run_id).champion for run_id in runs} == {third.champion}
-    assert registry.aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert registry.aliases(settings) == {"champion": "1"}
     assert len(tracking.client(settings).search_model_versions(f"name = '{settings.model_name}'")) == 1
     files = [path for path in settings.store.rglob("*") if path.is_file() and path.suffix != ".skops"]
     assert len(files) > 7
@@ -396,7 +396,7 @@ def test_r9_rollback(in_process: InProcess, evidence: Evidence) -> None:
     (deploy,) = in_process.tries(second.run_id, "deploy")
     assert (deploy.state, second.state) == ("failed", "failed")
     assert "smoke test of version 2 failed" in second.error
-    assert registry.aliases(settings) == before == {"champion": "1", "challenger": "1"}
+    assert registry.aliases(settings) == before == {"champion": "1"}
     (table,) = settings.store.glob("features/*.arrow")
     answer = serving.predict_once(pl.read_ipc(table).select(FEATURES).head(3), registry.CHAMPION, settings)
     assert answer.version == first.champion.version

@@ -264,7 +264,7 @@ def test_r5_resume_after_a_fix(pipeline: Pipeline, home: Path, evidence: Evidenc
     assert resumed.success
     assert attempts(pipeline.instance, resumed.run_id) == {"champion": 1}
     assert resumed.dagster_run.parent_run_id == failed.run_id
-    assert aliases(pipeline.settings()) == {"champion": "1", "challenger": "1"}
+    assert aliases(pipeline.settings()) == {"champion": "1"}
     evidence(
         said="new run of 1 step, parent_run_id: the failed run", attempts={"champion": 1}, skipped="19 of 20 steps"
     )
@@ -392,7 +392,7 @@ def test_r8_same_month_twice(live: Engine, pipeline: Pipeline, evidence: Evidenc
     assert [live.ended(run_id).status.value for run_id in pair] == ["SUCCESS", "SUCCESS"]
     batches = [live.event(run_id, dg.DagsterEventType.ASSET_MATERIALIZATION).dagster_event for run_id in pair]
     assert [(its.asset_key.to_user_string(), its.partition) for its in batches] == [("batch", "2013-06")] * 2
-    once = {"champion": "1", "challenger": "1"}
+    once = {"champion": "1"}
     assert aliases(settings) == once
 
     record = pipeline()
@@ -423,7 +423,7 @@ def test_r9_rollback(pipeline: Pipeline, evidence: Evidence) -> None:
     for min_rows in (1000, 100):
         pipeline(min_rows=min_rows)
     assert aliases(settings)["champion"] == "2"
-    before = {"champion": "1", "challenger": "1"}
+    before = {"champion": "1"}
     registry.restore(before, settings)  # an operator goes back to version 1, and version 2 rots
     folder = tracking.client(settings).get_model_version_download_uri(settings.model_name, "2")
     (Path(url2pathname(urlsplit(folder).path)) / "model.skops").write_bytes(b"rotten")

@@ -344,7 +344,7 @@ def test_r8_same_month_twice(home: Path, source: Path, evidence: Evidence) -> No
     assert overlap(*pair) > 0
     assert third.evaluation.decision == "keep"
     assert len(versions) == 1
-    assert registry.aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert registry.aliases(settings) == {"champion": "1"}
     assert files
     assert all(sha256(path.read_bytes()) in path.name for path in files)
     assert not list(settings.store.rglob(".tmp-*"))
