@@ -47,8 +47,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     except PermanentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        interrupt.say("stopped; the same command begins anew")
-        sys.exit(interrupt.EXIT_CODE)
+        interrupt.end("stopped; the same command begins anew")
     gc.freeze()  # spares the interpreter's exit a last look at a million objects
     sys.exit(failed)
 

@@ -66,6 +66,14 @@ def say(sentence: str) -> None:
     print(f"\n{sentence}", file=sys.stderr, flush=True)
 
 
+def end(sentence: str) -> NoReturn:
+    """Say why the command ends, and end it; from now on an interrupt is ignored, also by a Python that is on its way out."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    say(sentence)
+    sys.exit(EXIT_CODE)
+
+
 def leave() -> NoReturn:
     """End the process without waiting for its threads."""
     sys.stdout.flush()

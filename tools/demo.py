@@ -136,5 +136,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        interrupt.say("the demo was stopped; make demo begins it anew")
-        sys.exit(interrupt.EXIT_CODE)
+        interrupt.end("the demo was stopped; make demo begins it anew")

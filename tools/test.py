@@ -42,8 +42,7 @@ def main() -> None:
         counts = {tool: result(tool, process) for tool, process in runs.items()}
     except KeyboardInterrupt:
         stop(runs)
-        interrupt.say("the tests were stopped")
-        sys.exit(interrupt.EXIT_CODE)
+        interrupt.end("the tests were stopped")
     idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
     for tool in idle:
         print(f"error: no test ran in the environment for {tool}, expected some; see above")
