@@ -67,7 +67,7 @@ def say(sentence: str) -> None:
 
 
 def end(sentence: str) -> NoReturn:
-    """Say why the command ends, and end it; from now on an interrupt is ignored, also by a Python that is on its way out."""
+    """Say why the command ends, and end it; an interrupt is ignored from now on, even while Python shuts down."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     say(sentence)
