@@ -42,10 +42,14 @@ class Batch(Contract):
 
 
 class Validated(Contract):
-    """`validate`: a batch that keeps every rule, its row counts by file, and warnings about drift."""
+    """`validate`: a batch that keeps every rule, its row counts by file, and its drift.
+
+    `drift` is the population stability index of some columns of the target month against the window's.
+    """
 
     batch: Batch
     rows: dict[str, int]
+    drift: dict[str, float]
     warnings: tuple[str, ...]
 
 

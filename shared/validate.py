@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pandera.errors
@@ -55,12 +56,13 @@ def validate(batch: Batch, settings: Settings) -> Validated:
             frames[file.name] = tables.read(settings.store / file.path, tables.table_of(file.name))
     if failures:
         raise put_aside(batch, failures, settings)
-    warnings = tuple(drift(batch, frames))
+    indexes = drift(batch, frames)
+    warnings = tuple(warnings_of(batch, frames, indexes))
     for warning in warnings:
         log.warning("%s", warning)
     rows = {name: frame.height for name, frame in frames.items()}
     log.info("%s: %d files valid, %d flights, %d warnings", batch.month, len(rows), flights_in(rows), len(warnings))
-    return Validated(batch=batch, rows=rows, warnings=warnings)
+    return Validated(batch=batch, rows=rows, drift=indexes, warnings=warnings)
 
 
 def flights_in(rows: dict[str, int]) -> int:
@@ -164,19 +166,31 @@ def put_aside(batch: Batch, failures: list[Failure], settings: Settings) -> Inva
     )
 
 
-def drift(batch: Batch, frames: dict[str, pl.DataFrame]) -> list[str]:
-    """Warn of each column whose distribution in the target month differs from the months before."""
-    warnings = []
+def drift(batch: Batch, frames: dict[str, pl.DataFrame]) -> dict[str, float]:
+    """How far each column's distribution in the target month is from the months before: its PSI."""
+    indexes = {}
     for table, columns in DRIFT_COLUMNS.items():
-        new = frames[f"{table}/{batch.month}.csv"]
-        old = pl.concat([frames[f"{table}/{month}.csv"] for month in batch.window])
+        new, old = target_and_window(table, batch, frames)
         for column in columns:
-            index = psi(old[column].drop_nulls().to_numpy(), new[column].drop_nulls().to_numpy())
-            if index > PSI_LIMIT:
-                warnings.append(f"{table}.{column} has drifted in {batch.month}: PSI {index:.2f}, above {PSI_LIMIT}")
+            values = (old[column].drop_nulls().to_numpy(), new[column].drop_nulls().to_numpy())
+            indexes[f"{table}.{column}"] = psi(*values)
+    return indexes
+
+
+def warnings_of(batch: Batch, frames: dict[str, pl.DataFrame], indexes: dict[str, float]) -> Iterator[str]:
+    """A sentence for each column that has drifted, and for each table with few rows."""
+    for column, index in indexes.items():
+        if index > PSI_LIMIT:
+            yield f"{column} has drifted in {batch.month}: PSI {index:.2f}, above {PSI_LIMIT}"
+    for table in DRIFT_COLUMNS:
+        new, old = target_and_window(table, batch, frames)
         if new.height < 0.5 * old.height / len(batch.window):
-            warnings.append(f"{table} has {new.height} rows in {batch.month}, less than half of the months before")
-    return warnings
+            yield f"{table} has {new.height} rows in {batch.month}, less than half of the months before"
+
+
+def target_and_window(table: str, batch: Batch, frames: dict[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The table's rows of the target month, and those of the window."""
+    return frames[f"{table}/{batch.month}.csv"], pl.concat([frames[f"{table}/{month}.csv"] for month in batch.window])
 
 
 def psi(expected: np.ndarray, actual: np.ndarray, bins: int = 10) -> float:

@@ -1,0 +1,55 @@
+"""What a person reads of a run, as tables: for the tools' pages and for MLflow's."""
+
+from collections.abc import Iterable, Sequence
+
+from shared.contracts import Evaluation, Score, Trained
+
+Row = dict[str, str | int | float]
+
+
+def leaderboard(trained: Iterable[Trained], evaluation: Evaluation | None = None) -> list[Row]:
+    """The candidates by origin airport, the best first; once they are evaluated, the chosen ones are marked."""
+    chosen = {its.candidate.key for its in evaluation.best.values()} if evaluation else set()
+    ranked = sorted(trained, key=lambda its: (its.candidate.origin, its.brier))
+    return [
+        {
+            "origin": its.candidate.origin,
+            "family": its.candidate.family,
+            "Brier score": round(its.brier, 4),
+            "AUC": rounded(its.auc),
+            "chosen": "✓" if its.candidate.key in chosen else "",
+        }
+        for its in ranked
+    ]
+
+
+def scores(evaluation: Evaluation) -> list[Row]:
+    """Challenger, champion and base rate on the target month, over all flights and by origin airport."""
+    models = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base rate": evaluation.base_rate}
+    rows = [score_row(who, "all", its) for who, its in models.items() if its]
+    for origin in evaluation.challenger.by_origin:
+        rows += [score_row(who, origin, its.by_origin[origin]) for who, its in models.items() if its]
+    return rows
+
+
+def score_row(model: str, origin: str, score: Score) -> Row:
+    return {
+        "model": model,
+        "origin": origin,
+        "flights": score.rows,
+        "Brier score": round(score.brier, 4),
+        "AUC": rounded(score.auc),
+        "calibration error": round(score.calibration_error, 4),
+    }
+
+
+def rounded(auc: float | None) -> float | str:
+    """An AUC is not defined where all flights are late, or none."""
+    return "" if auc is None else round(auc, 3)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *(list(map(str, row.values())) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

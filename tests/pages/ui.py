@@ -1,0 +1,41 @@
+"""A tool's web UI as a person starts it: the command behind `make …-ui`."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared import guard
+
+
+@contextmanager
+def ui(module: str, home: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start `python -m <module>` in the home; yields the address that it prints, and ends it as Ctrl-C does.
+
+    The command must then end by itself, and leave no process.
+    """
+    environment = {**os.environ, "TRIPTYCH_HOME": str(home), **(env or {})}
+    with subprocess.Popen(
+        [sys.executable, "-m", module], env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        said = ""
+        try:
+            for line in process.stdout:
+                said += line
+                if found := re.search(r"(http://127\.0\.0\.1:\d+)\S*  ", line):
+                    yield found[1]
+                    break
+            else:
+                raise AssertionError(f"{module} printed no address: {said}")
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            said += process.communicate(timeout=60)[0]
+            left = guard.session(process.pid)
+            guard.end_session(process.pid)
+    assert "Traceback" not in said
+    assert not left, f"{module} has left the processes {left}"
