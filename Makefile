@@ -4,7 +4,7 @@
 
 MONTH ?= 2013-06
 TOOL ?= plain
-export MONTH SOURCE
+export MONTH SOURCE TOOL
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -12,7 +12,7 @@ env = .local/env/$(1)/.ready
 # The plain run and the tools of this repo need no orchestrator; they run in Dagster's environment, the smallest.
 python = .local/env/dagster/bin/python
 all = $(call env,airflow) $(call env,prefect) $(call env,dagster)
-run_arguments = $$MONTH --source "$$SOURCE"
+run_arguments = --source "$$SOURCE" -- "$$MONTH"
 
 help: ## this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -54,7 +54,7 @@ mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 	@$(python) -m shared.mlflow_ui
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
-	@$(python) -m shared.serving --tool $(TOOL)
+	@$(python) -m shared.serving --tool "$$TOOL"
 
 lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
 	@sh tools/lint.sh

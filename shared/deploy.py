@@ -4,19 +4,26 @@ import logging
 from importlib import metadata
 
 import mlflow
+import numpy as np
 import polars as pl
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema, TensorSpec
 
 from shared import registry, serving, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
 from shared.evaluate import routed
-from shared.features import FEATURES, read
+from shared.features import FEATURES, NUMERIC, read
 from shared.model import TRUSTED_TYPES, RoutedModel
 from shared.settings import Settings
 
 PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
 SMOKE_ROWS = 20
+# Probabilities of (on time, late).
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec("double" if name in NUMERIC else "string", name) for name in FEATURES]),
+    outputs=Schema([TensorSpec(np.dtype("float64"), (-1, 2))]),
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +82,13 @@ def check_champion(champion: ModelVersion | None, evaluation: Evaluation) -> Non
 
 def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame, settings: Settings) -> ModelVersion:
     """Log the challenger with signature and input example, without pickle, and register it."""
-    example = rows.head(100).to_pandas()
     mlflow.set_tracking_uri(settings.tracking_uri)
     with mlflow.start_run(run_id=evaluation.run_id):
         info = mlflow.sklearn.log_model(
             challenger,
             name="challenger",
-            signature=infer_signature(example, challenger.predict_proba(example)),
-            input_example=example.head(3),
+            signature=SIGNATURE,
+            input_example=rows.head(3).to_pandas(),
             pip_requirements=requirements(),
             serialization_format="skops",
             skops_trusted_types=TRUSTED_TYPES,

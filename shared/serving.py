@@ -6,57 +6,78 @@
 import argparse
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
+
 import httpx
 import polars as pl
 import uvicorn
 from fastapi import FastAPI, HTTPException
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
-from shared import registry
-from shared.contracts import Contract
+from shared import cli, registry
+from shared.contracts import Contract, PermanentError
 from shared.features import CATEGORICAL, NUMERIC
 from shared.model import RoutedModel
-from shared.servers import free_port
+from shared.records import TOOLS
 from shared.settings import Settings
 
 POLL_SECONDS = 2.0
+ABOUT = "Tells before departure how likely a flight is to land more than 15 minutes late."
 
 log = logging.getLogger(__name__)
+
+
+EXAMPLE: JsonDict = {
+    "origin": "EWR", "scheduled_departure": 1080, "scheduled_minutes": 180, "weekday": 5, "distance": 719,
+    "plane_age": 12, "plane_seats": 149, "destination_lat": 41.98, "destination_lon": -87.90, "temp": 73.0,
+    "dewp": 64.0, "humid": 73.5, "wind_speed": 11.5, "wind_gust": None, "precip": 0.0, "pressure": 1012.1,
+    "visib": 10.0, "carrier": "UA", "dest": "ORD",
+}  # fmt: skip
 
 
 class Flight(Contract):
     """One flight's features, as the features stage makes them; null is unknown."""
 
-    origin: str
-    scheduled_departure: float | None
-    scheduled_minutes: float | None
-    weekday: float | None
-    distance: float | None
-    plane_age: float | None
-    plane_seats: float | None
-    destination_lat: float | None
-    destination_lon: float | None
-    temp: float | None
-    dewp: float | None
-    humid: float | None
-    wind_speed: float | None
-    wind_gust: float | None
-    precip: float | None
-    pressure: float | None
-    visib: float | None
-    carrier: str | None
-    dest: str | None
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    origin: str = Field(description="IATA code of the airport that it leaves")
+    scheduled_departure: float | None = Field(description="local time, minutes after midnight")
+    scheduled_minutes: float | None = Field(description="minutes to arrival, by the clocks of both airports")
+    weekday: float | None = Field(description="of the departure; 1 is Monday, 7 is Sunday")
+    distance: float | None = Field(description="miles")
+    plane_age: float | None = Field(description="years")
+    plane_seats: float | None = Field(description="seats of the plane")
+    destination_lat: float | None = Field(description="degrees north")
+    destination_lon: float | None = Field(description="degrees east")
+    temp: float | None = Field(description="temperature at the origin 3 hours before departure, °F")
+    dewp: float | None = Field(description="dew point, likewise, °F")
+    humid: float | None = Field(description="relative humidity, likewise, %")
+    wind_speed: float | None = Field(description="wind speed, likewise, miles an hour")
+    wind_gust: float | None = Field(description="speed of gusts, likewise, miles an hour")
+    precip: float | None = Field(description="precipitation, likewise, inches")
+    pressure: float | None = Field(description="pressure at sea level, likewise, millibars")
+    visib: float | None = Field(description="visibility, likewise, miles")
+    carrier: str | None = Field(description="IATA code of the airline")
+    dest: str | None = Field(description="IATA code of the destination")
 
 
 class Answer(Contract):
     """The serving version and each flight's probability of landing more than 15 minutes late."""
 
-    version: str
-    late: list[float]
+    version: str = Field(description="the model's version in the registry", examples=["1"])
+    late: list[float] = Field(description="one for each flight, in their order, from 0 to 1", examples=[[0.41]])
 
 
 class Served:
@@ -85,7 +106,10 @@ class Served:
 
 
 def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
-    """An app with `GET /health` and `POST /predict`; it looks every 2 seconds whether the alias has moved."""
+    """An app with `GET /health` and `POST /predict`; it looks every 2 seconds whether the alias has moved.
+
+    Its pages, `/docs` and `/redoc`, need no other host.
+    """
     served = Served(alias, settings)
 
     @asynccontextmanager
@@ -95,14 +119,20 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
         yield
         served.stopped.set()
 
-    app = FastAPI(title=settings.model_name, lifespan=lifespan)
+    app = FastAPIOffline(title=settings.model_name, description=ABOUT, lifespan=lifespan)
+
+    @app.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/health")
     def health() -> dict[str, str | None]:
+        """The version in service; null if there is none."""
         return {"version": served.current[0] if served.current else None}
 
     @app.post("/predict")
     def predict(flights: list[Flight]) -> Answer:
+        """The probability that each flight lands more than 15 minutes late."""
         if served.current is None:
             raise HTTPException(503, f"no model bears the alias {alias}; run the pipeline first")
         version, model = served.current
@@ -115,10 +145,11 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
-    """Serve the app on a free port of 127.0.0.1 from a thread of this process; yields its URL."""
+def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve the app on a port of 127.0.0.1, a free one by default, from a thread of this process; yields its URL."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -144,9 +175,36 @@ def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answe
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the champion over HTTP.")
     parser.add_argument("--tool", default="plain", help="whose champion: plain, airflow, prefect or dagster")
-    parser.add_argument("--port", type=int, default=free_port(), help="a port of 127.0.0.1; default: a free one")
+    parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; default: a free one")
     arguments = parser.parse_args()
-    uvicorn.run(create_app(Settings(tool=arguments.tool)), host="127.0.0.1", port=arguments.port)
+    tool = arguments.tool
+    if tool not in TOOLS:
+        sys.exit(f"error: TOOL is {tool!r}, expected one of {', '.join(TOOLS)}")
+    cli.log_progress()
+    interrupt.while_waiting()
+    try:
+        serve(Settings(tool=tool), arguments.port)
+    except PermanentError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: port {arguments.port} of 127.0.0.1 can't be used ({error.strerror}); choose another one")
+    except KeyboardInterrupt:
+        print("\nThe app has stopped.")
+
+
+def serve(settings: Settings, port: int) -> None:
+    """Serve the tool's champion until an interrupt."""
+    champion = registry.by_alias(registry.CHAMPION, settings)
+    if champion is None:
+        print(
+            f"warning: {settings.tool} has no champion yet, so /predict answers with status 503; run "
+            f"`make {settings.tool}`, and it is served at once",
+            flush=True,
+        )
+    what = f"version {champion.version} of {settings.model_name}" if champion else settings.model_name
+    with running(create_app(settings), port) as url:
+        print(f"Serving {what}: {url}/docs   (Ctrl-C stops it)", flush=True)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

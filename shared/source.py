@@ -16,6 +16,7 @@ from shared.contracts import PermanentError, TransientError
 from shared.settings import ROOT
 
 LOOKUPS = ("planes.csv", "airports.csv", "airlines.csv")
+REMOTE = re.compile(r"(file|https?|s3)://[^/]|file:///")
 
 
 def default_source() -> Path:
@@ -52,12 +53,22 @@ def split_by_month(csv: bytes, folder: Path) -> None:
 
 
 class Source:
-    """A base folder or URL: a path, `http(s)://…`, `s3://…`."""
+    """A base folder or URL: a path, `file://…`, `http(s)://…` or `s3://…`.
+
+    Raises PermanentError if it is of another kind, or a folder that is not there.
+    """
 
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/") or str(default_source())
+        if "://" in base and not REMOTE.match(base):
+            raise PermanentError(
+                f"source is {base!r}, expected a folder, or a URL that begins with http://, https:// or s3:// and a "
+                "host or bucket; correct it"
+            )
         path = url2pathname(urlsplit(self.base).path) if self.base.startswith("file://") else self.base
         self.files, self.root = fsspec.url_to_fs(path, use_listings_cache=False)
+        if "://" not in path and not Path(path).is_dir():
+            raise PermanentError(f"source is {base!r}, expected a folder, but there is none of that name; correct it")
 
     def read(self, name: str) -> bytes | None:
         """The file's bytes, or None if the source has no such file.
@@ -86,8 +97,20 @@ class Source:
     def explain(self, name: str, error: Exception) -> Exception:
         status = getattr(error, "status", None)
         said = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".rstrip(": ")
+        if lacks_credentials(error):
+            return PermanentError(
+                f"{name}: the source {self.base} asks for credentials ({said}); set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            )
         if isinstance(error, PermissionError) or (status and 400 <= status < 500 and status not in (408, 425, 429)):
             return PermanentError(
                 f"{name}: the source {self.base} refuses it ({said}); check the address and the access"
             )
         return TransientError(f"{name}: the source {self.base} could not be read ({said}); try again later")
+
+
+def lacks_credentials(error: Exception) -> bool:
+    from botocore import exceptions  # only a source on S3 has loaded it already
+
+    kinds = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound)
+    return isinstance(error, kinds)
