@@ -6,6 +6,8 @@ from pathlib import Path
 
 from shared.home import ROOT, default_home
 
+HERE = Path(__file__).resolve().parent
+
 # Airflow warns of its own deprecated names when skops looks through all modules.
 LOG_LEVELS = "py.warnings=ERROR"
 # In the terminal only what the stages say: no line for each request, no traceback for a user's mistake.
@@ -21,16 +23,17 @@ def variables(dags: Path) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(default_home() / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(HERE / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": "airflow.* shared.contracts.*",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": QUIET_LOG_LEVELS,
-        "AIRFLOW__LOGGING__LOG_FORMAT": "%(asctime)s %(name)s: %(message)s",
+        "AIRFLOW__LOGGING__LOG_FORMAT": "%(asctime).19s %(name)s: %(message)s",  # to the second
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
 
 
-def apply(dags: Path = Path(__file__).parent) -> None:
+def apply(dags: Path = HERE) -> None:
     """Set the variables; Airflow reads them when it is first imported."""
     os.environ.update(variables(dags.resolve()))

@@ -21,30 +21,46 @@ def record(run_id: str) -> RunRecord:
     """What Airflow knows of a run that has ended, however it was started."""
     with create_session() as session:
         run = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id)).one()
-        tasks = [task for task in run.get_task_instances(session=session) if task.task_id in STAGES]
-        batch, plan, evaluation, deployment = (
-            xcom(run, stage, session) for stage in ("ingest", "plan", "evaluate", "deploy")
-        )
-        return RunRecord.model_validate(
-            {
-                "tool": "airflow",
-                "tool_version": airflow.__version__,
-                "month": run.conf["month"],
-                "run_id": run_id,
-                "state": run.state,
-                "started": run.start_date,
-                "ended": run.end_date,
-                "stages": records.in_order([stage_record(task) for task in tasks]),
-                **records.outcome(batch.inputs if batch else {}, plan, evaluation, deployment),
-                "error": first_error(run, tasks, session) if run.state == "failed" else None,
-            }
-        )
+        return record_of(run, session)
+
+
+def record_of(run: DagRun, session: Session) -> RunRecord:
+    tasks = [task for task in run.get_task_instances(session=session) if task.task_id in STAGES]
+    batch, plan, evaluation, deployment = (
+        xcom(run, stage, session) for stage in ("ingest", "plan", "evaluate", "deploy")
+    )
+    return RunRecord.model_validate(
+        {
+            "tool": "airflow",
+            "tool_version": airflow.__version__,
+            "month": month_of(run),
+            "run_id": run.run_id,
+            "state": run.state,
+            "started": run.start_date,
+            "ended": run.end_date,
+            "stages": records.in_order([stage_record(task) for task in tasks]),
+            **records.outcome(batch.inputs if batch else {}, plan, evaluation, deployment),
+            "error": error_of(run, tasks, session) if run.state == "failed" else None,
+        }
+    )
+
+
+def month_of(run: DagRun) -> str:
+    """What was asked for, or the Dag's default: a run that materializes an asset asks for nothing."""
+    from airflow_impl.pipeline import PARAMS
+
+    return str(run.conf.get("month", PARAMS["month"].value))
 
 
 def xcom(run: DagRun, stage: str, session: Session, key: str = "return_value") -> Any:
     """What a stage has pushed, or None."""
-    found = session.scalar(XComModel.get_many(run_id=run.run_id, dag_ids=DAG_ID, task_ids=stage, key=key, limit=1))
-    return deserialize(found.value) if found else None
+    return next(iter(xcoms(run, stage, session, key)), None)
+
+
+def xcoms(run: DagRun, stage: str, session: Session, key: str = "return_value") -> list[Any]:
+    """What the instances of a stage have pushed."""
+    found = session.scalars(XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=stage, key=key))
+    return [deserialize(its.value) for its in found]
 
 
 def stage_record(task: TaskInstance) -> StageRecord:
@@ -57,8 +73,10 @@ def stage_record(task: TaskInstance) -> StageRecord:
     )  # fmt: skip
 
 
-def first_error(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
+def error_of(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
     """The error that failed the run; not that of a single candidate, of which `evaluate` decides."""
+    if run.note == records.STOPPED:
+        return records.STOPPED
     failed = {task.task_id for task in tasks if task.state == "failed"} - {"train"}
     errors = (xcom(run, stage, session, key="error") for stage in STAGES if stage in failed)
-    return next(filter(None, errors), "the run was ended from outside; see Airflow's log")
+    return next(filter(None, errors), "a task was killed again and again; see its log in Airflow")

@@ -30,6 +30,8 @@ def variables(url: str, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": environment.LOG_LEVELS,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # by its heartbeat a task learns that it is to be stopped
+        "PYTHONPATH": os.pathsep.join([str(environment.HERE / "config"), os.environ["PYTHONPATH"]]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
 

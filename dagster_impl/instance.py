@@ -1,15 +1,20 @@
 """Dagster's home: `dagster` under the folder of everything made at run time."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 from filelock import FileLock
 
-from shared import store
-from shared.settings import default_home
+from shared import records, running, store
+from shared.settings import Settings, default_home
 
 CONFIG = Path(__file__).with_name("dagster.yaml")
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED)
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+LAUNCHED = ".dagster/grpc_info"
+"""The tag that a run gets from the web UI's code server."""
 
 
 def prepare() -> Path:
@@ -25,3 +30,26 @@ def instance() -> dg.DagsterInstance:
     home = prepare()
     with FileLock(home / "setup.lock"):
         return dg.DagsterInstance.get()
+
+
+def stop(run_id: str, dagster: dg.DagsterInstance, settings: Settings) -> None:
+    """Have a run that nothing goes on with be canceled, in Dagster and in MLflow."""
+    from shared import tracking  # takes seconds to load, and is seldom needed here
+
+    run = dagster.get_run_by_id(run_id)
+    if run and run.status not in ENDED:
+        dagster.report_run_canceled(run, records.STOPPED)
+    tracking.kill(run_id, settings)
+
+
+def stop_abandoned(dagster: dg.DagsterInstance, settings: Settings) -> None:
+    """Stop the commands' runs whose process is gone."""
+    for run_id in running.abandoned(settings):
+        stop(run_id, dagster, settings)
+
+
+def chain(run: dg.DagsterRun, dagster: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    """The run and those that it goes on with, as a retry does: the latest first."""
+    yield run
+    if run.parent_run_id and (parent := dagster.get_run_by_id(run.parent_run_id)):
+        yield from chain(parent, dagster)

@@ -12,7 +12,9 @@ SHOWN = {
     dg.DagsterEventType.STEP_SUCCESS: "done",
     dg.DagsterEventType.STEP_UP_FOR_RETRY: "will be tried again",
     dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
+NOT_REACHED = "Dependencies for step "
 
 
 class Line(logging.Formatter):
@@ -21,18 +23,22 @@ class Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         meta = record.__dict__["dagster_meta"]
         event = meta["dagster_event"]
-        said = f"{SHOWN[event.event_type]}{error_of(event)}" if event else meta["orig_message"]
+        said = said_of(event) if event else meta["orig_message"]
         return f"{time.strftime('%H:%M:%S')} {meta['step_key'] or meta['job_name']}: {said}"
 
 
-def error_of(event: dg.DagsterEvent) -> str:
+def said_of(event: dg.DagsterEvent) -> str:
     error = getattr(event.event_specific_data, "error", None)
-    return f": {sentence(error)}" if error else ""
+    if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return "stopped"
+    return SHOWN[event.event_type] + (f": {sentence(error)}" if error else "")
 
 
 def is_progress(record: logging.LogRecord) -> bool:
-    event = record.__dict__["dagster_meta"]["dagster_event"]
-    return event.event_type in SHOWN if event else record.levelno >= logging.INFO
+    meta = record.__dict__["dagster_meta"]
+    if event := meta["dagster_event"]:
+        return event.event_type in SHOWN
+    return record.levelno >= logging.INFO and not meta["orig_message"].startswith(NOT_REACHED)
 
 
 @dg.logger

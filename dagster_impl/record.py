@@ -10,6 +10,7 @@ from dagster._core.execution.stats import RunStepKeyStatsSnapshot, StepEventStat
 
 from dagster_impl.defs import assets
 from dagster_impl.errors import sentence
+from dagster_impl.instance import chain
 from shared import records
 from shared.contracts import Batch, Contract, Deployment, Evaluation, Plan
 from shared.records import RunRecord, StageRecord
@@ -28,7 +29,7 @@ def record_of(run_id: str, instance: DagsterInstance) -> RunRecord:
     its = instance.get_run_record_by_id(run_id)
     if its is None:
         raise LookupError(f"no run {run_id} in {instance.root_directory}")
-    steps = instance.get_run_step_stats(run_id)
+    steps = steps_of(its.dagster_run, instance)
     plan = result(steps, "training_plan", Plan)
     batch = result(steps, "batch", Batch)
     return RunRecord.model_validate(
@@ -38,7 +39,7 @@ def record_of(run_id: str, instance: DagsterInstance) -> RunRecord:
             "month": its.dagster_run.tags["dagster/partition"],
             "run_id": run_id,
             "state": "success" if its.dagster_run.is_success else "failed",
-            "started": time_of(its.start_time),
+            "started": time_of(its.start_time) or its.create_timestamp,
             "ended": time_of(its.end_time),
             "stages": records.in_order([stage for step in steps if (stage := stage_of(step, plan))]),
             **records.outcome(
@@ -47,9 +48,22 @@ def record_of(run_id: str, instance: DagsterInstance) -> RunRecord:
                 result(steps, "evaluation", Evaluation),
                 result(steps, "champion", Deployment),
             ),
-            "error": None if its.dagster_run.is_success else error_of(run_id, instance),
+            "error": error_of(its.dagster_run, instance),
         }
     )
+
+
+def is_of_all_stages(run: dg.DagsterRun, instance: DagsterInstance) -> bool:
+    """Whether the run, or the one that it retries, was asked for all assets: some of them are no run of the month."""
+    *_, first = chain(run, instance)
+    return not first.asset_selection or {key.to_user_string() for key in first.asset_selection} >= STAGES.keys()
+
+
+def steps_of(run: dg.DagsterRun, instance: DagsterInstance) -> list[RunStepKeyStatsSnapshot]:
+    """The run's steps, and those of the runs that it goes on with."""
+    oldest_first = reversed(list(chain(run, instance)))
+    steps = [step for its in oldest_first for step in instance.get_run_step_stats(its.run_id)]
+    return list({step.step_key: step for step in steps}.values())
 
 
 def result(steps: list[RunStepKeyStatsSnapshot], asset: str, contract: type[C]) -> C | None:
@@ -93,8 +107,12 @@ def time_of(timestamp: float | None) -> datetime | None:
     return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
 
 
-def error_of(run_id: str, instance: DagsterInstance) -> str:
-    """What the first failed step said, or the run itself if it failed otherwise."""
-    failures = instance.all_logs(run_id, of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE})
+def error_of(run: dg.DagsterRun, instance: DagsterInstance) -> str | None:
+    """What the first failed step said, or the run itself if it failed otherwise; None if it has not failed."""
+    if run.is_success:
+        return None
+    if run.status == dg.DagsterRunStatus.CANCELED:
+        return records.STOPPED
+    failures = instance.all_logs(run.run_id, of_type={DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE})
     error = getattr(failures[0].get_dagster_event().event_specific_data, "error", None)
     return sentence(error) if error else failures[0].message

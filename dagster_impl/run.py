@@ -1,13 +1,18 @@
 """Run the pipeline in Dagster: `python -m dagster_impl.run 2013-06`."""
 
 from functools import cache
+from uuid import uuid4
+
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
 
 import dagster as dg
 import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
-from dagster_impl.instance import instance
-from shared import cli
-from shared.contracts import PermanentError
+from dagster_impl.instance import instance, stop, stop_abandoned
+from shared import cli, running, servers
 from shared.records import RunRecord
 from shared.settings import Settings
 
@@ -22,19 +27,48 @@ def engine() -> tuple[dg.JobDefinition, dg.DagsterInstance]:
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the job for one month in this process; the record is what the instance knows of the run."""
-    from dagster_impl.defs.resources import RunSettings
     from dagster_impl.record import record_of
+
+    _, dagster = engine()
+    stop_abandoned(dagster, settings)
+    run_id = str(uuid4())
+    with running.claimed(run_id, settings):
+        say_where(run_id, settings)
+        if not finished(run_id, month, settings):
+            interrupt.requested.set()
+            stop(run_id, dagster, settings)
+            if not dagster.has_run(run_id):
+                raise KeyboardInterrupt
+    return record_of(run_id, dagster)
+
+
+def finished(run_id: str, month: str, settings: Settings) -> bool:
+    """Run the job; False if it was interrupted."""
+    from dagster_impl.defs.resources import RunSettings
 
     job, dagster = engine()
     config = dg.RunConfig(resources={"settings": RunSettings.of(settings)}, loggers={"progress": {}})
+    month_tag = {"dagster/partition": month}  # not partition_key: the source decides which months there are
     try:
-        result = job.execute_in_process(config, dagster, partition_key=month, raise_on_error=False)
-    except dg.DagsterUnknownPartitionError:
-        first, last = (job.partitions_def.get_partition_keys()[n] for n in (0, -1))
-        raise PermanentError(
-            f"month is {month}, expected a partition from {first} to {last}, the last full month"
-        ) from None
-    return record_of(result.run_id, dagster)
+        result = job.execute_in_process(config, dagster, raise_on_error=False, run_id=run_id, tags=month_tag)
+    except KeyboardInterrupt:
+        return False
+    return not interrupted(result.dagster_run)
+
+
+def interrupted(run: dg.DagsterRun) -> bool:
+    """An interrupt within a stage cancels the run; one between two stages counts as a failure for Dagster."""
+    return (
+        run.status == dg.DagsterRunStatus.CANCELED or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION"
+    )
+
+
+def say_where(run_id: str, settings: Settings) -> None:
+    """Print the link to the run's page, if the web UI is up."""
+    from dagster_impl.pages import run_url
+
+    if servers.answers(f"{servers.url_of('dagster', settings.home)}/server_info"):
+        print(f"Dagster shows the run: {run_url(run_id, settings)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,37 @@
 
 import sys
 
-from dagster_impl.instance import prepare
-from shared.servers import free_port, show
-from shared.settings import ROOT
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
+
+import dagster as dg
+
+from dagster_impl.instance import LAUNCHED, UNDER_WAY, instance, stop, stop_abandoned
+from shared.servers import answers, port_for, show, url_of
+from shared.settings import ROOT, Settings
 
 
 def main() -> None:
-    home, port = prepare(), free_port()
+    """Start it at the assets' lineage."""
+    settings = Settings(tool="dagster")
+    home = settings.home / "dagster"
+    stop_orphans(settings)
+    port = port_for("dagster", settings.home)
     url, where = f"http://127.0.0.1:{port}", ["--host", "127.0.0.1", "--port", str(port)]
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--target-path", str(ROOT), *where]
-    show("Dagster", url, command, f"{url}/server_info", home / "ui.log")
+    show("Dagster", f"{url}/asset-groups", command, f"{url}/server_info", home / "ui.log")
+
+
+def stop_orphans(settings: Settings) -> None:
+    """Stop the runs that nothing goes on with: those of killed commands, and of a web UI that is gone."""
+    with instance() as dagster:
+        stop_abandoned(dagster, settings)
+        if not answers(f"{url_of('dagster', settings.home)}/server_info"):
+            for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+                if LAUNCHED in run.tags:
+                    stop(run.run_id, dagster, settings)
 
 
 if __name__ == "__main__":

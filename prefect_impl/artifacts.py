@@ -1,41 +1,46 @@
-"""What a run shows in Prefect's UI: the candidates' leaderboard and the challenger's calibration curve."""
+"""What a run shows in Prefect's UI under Artifacts, from the leaderboard to the champion, with links to MLflow."""
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 
-from shared import plot
+from shared import plot, registry, report, tracking
 from shared.contracts import Deployment, Evaluation, Trained
+from shared.settings import Settings
 
 
-def publish(evaluation: Evaluation, trained: list[Trained]) -> None:
+def publish(evaluation: Evaluation, trained: list[Trained], settings: Settings) -> None:
     """Create the artifacts; call it from within a task run."""
-    create_table_artifact(leaderboard(trained), key="leaderboard", description=f"Candidates of {evaluation.month}")
-    create_markdown_artifact(report(evaluation), key="evaluation", description=evaluation.reason)
-    picture = plot.data_url(plot.calibration(evaluation))
-    create_image_artifact(picture, key="calibration", description=f"Calibration on {evaluation.month}")
-
-
-def announce(evaluation: Evaluation, deployment: Deployment) -> None:
-    """Say which model is in service now, and why."""
-    text = f"Version {deployment.version} is in service since {evaluation.month}: {evaluation.reason}."
-    create_markdown_artifact(text, key="champion", description=f"Model in service since {evaluation.month}")
-
-
-def leaderboard(trained: list[Trained]) -> list[dict[str, object]]:
-    """The candidates by origin airport, the best first."""
-    ranked = sorted(trained, key=lambda its: (its.candidate.origin, its.brier))
-    return [{**its.candidate.model_dump(), "brier": its.brier, "auc": its.auc} for its in ranked]
-
-
-def report(evaluation: Evaluation) -> str:
-    """The three scores as Markdown."""
-    who = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base rate": evaluation.base_rate}
-    scores = [f"| {name} | {its.brier:.4f} | {its.calibration_error:.4f} |" for name, its in who.items() if its]
-    return "\n".join(
-        [
-            f"## {evaluation.month}: {evaluation.decision}",
-            "",
-            "| model | Brier score | calibration error |",
-            "|---|---|---|",
-            *scores,
-        ]
+    month = evaluation.month
+    create_table_artifact(
+        report.leaderboard(trained, evaluation), key="leaderboard", description=f"Candidates of {month}, best first"
     )
+    create_markdown_artifact(scores(evaluation), key="evaluation", description=evaluation.reason)
+    picture = plot.data_url(plot.calibration(evaluation))
+    create_image_artifact(picture, key="calibration", description=f"Calibration on {month}")
+    link = tracking.run_url(evaluation.run_id, settings)
+    create_link_artifact(link, f"MLflow, run of {month}", key="mlflow", description="While `make mlflow-ui` is up")
+
+
+def scores(evaluation: Evaluation) -> str:
+    """Decision and scores on the target month, over all flights and by airport, as Markdown."""
+    head = f"## {evaluation.month}: {evaluation.decision}\n\n{evaluation.reason}."
+    notes = [f"- {note}" for note in evaluation.notes]
+    return "\n".join([head, "", report.markdown(report.scores(evaluation)), "", *notes])
+
+
+def announce(evaluation: Evaluation, deployment: Deployment, settings: Settings) -> None:
+    """Say which model is in service now, and why."""
+    link = registry.version_url(deployment.version, settings)
+    facts = {
+        "version": f"[{deployment.version}]({link}) of {settings.model_name}, in MLflow",
+        "fingerprint": f"`{deployment.fingerprint}`",
+        "in service since": evaluation.month,
+        "before it": f"version {deployment.previous}" if deployment.previous else "none",
+        "why": evaluation.reason,
+    }
+    rows = [{"champion": name, "": fact} for name, fact in facts.items()]
+    create_markdown_artifact(report.markdown(rows), key="champion", description=f"In service since {evaluation.month}")

@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 from prefect.transactions import Transaction, get_transaction, transaction
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 import shared.deploy
 import shared.evaluate
@@ -20,7 +21,7 @@ import shared.ingest
 import shared.plan
 import shared.train
 import shared.validate
-from prefect_impl import artifacts
+from prefect_impl import artifacts, hooks, server
 from shared import registry
 from shared.contracts import (
     Batch,
@@ -40,6 +41,11 @@ DEFAULT = Settings(tool="prefect")
 FLIGHTS = Asset(key="triptych://source")
 FEATURES = Asset(key="triptych://features")
 MODEL = Asset(key="triptych://model")
+
+
+def hint(parameter: str) -> FieldInfo:
+    """What the form says of the parameter."""
+    return Field(description=Settings.model_fields[parameter].description)
 
 
 def is_transient(task: Task, run: TaskRun, state: State) -> bool:
@@ -75,7 +81,7 @@ def features(validated: Validated, settings: Settings) -> Features:
 
 @task(task_run_name="plan", **stage)
 def plan(features: Features, settings: Settings) -> Plan:
-    return shared.plan.plan(features, flow_run.id, settings)
+    return shared.plan.plan(features, flow_run.id, settings, server.run_url(flow_run.id, settings.home))
 
 
 @task(task_run_name="{candidate.key}", **stage)
@@ -86,7 +92,7 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
 @task(task_run_name="evaluate", refresh_cache=True, **stage)
 def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluation:
     evaluation = shared.evaluate.evaluate(plan, trained, settings)
-    artifacts.publish(evaluation, trained)
+    artifacts.publish(evaluation, trained, settings)
     return evaluation
 
 
@@ -106,8 +112,8 @@ def withdraw(transaction: Transaction) -> None:
 
 
 @task(task_run_name="announce", refresh_cache=True, **stage)
-def announce(evaluation: Evaluation, deployment: Deployment) -> None:
-    artifacts.announce(evaluation, deployment)
+def announce(evaluation: Evaluation, deployment: Deployment, settings: Settings) -> None:
+    artifacts.announce(evaluation, deployment, settings)
 
 
 @flow(
@@ -116,13 +122,18 @@ def announce(evaluation: Evaluation, deployment: Deployment) -> None:
     task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count()),
     persist_result=True,
     result_serializer="json",
+    on_running=[hooks.claim],
+    on_completion=[hooks.conclude],
+    on_failure=[hooks.conclude],
+    on_crashed=[hooks.conclude],
+    on_cancellation=[hooks.conclude],
 )
 def late_flights(
-    month: Month,
-    source: str = DEFAULT.source,
-    min_rows: Annotated[int, Field(ge=1)] = DEFAULT.min_rows,
-    families: tuple[str, ...] = DEFAULT.families,
-    seed: Annotated[int, Field(ge=0)] = DEFAULT.seed,
+    month: Annotated[Month, Field(description="target month, such as 2013-06")],
+    source: Annotated[str, hint("source")] = DEFAULT.source,
+    min_rows: Annotated[int, hint("min_rows"), Field(ge=1)] = DEFAULT.min_rows,
+    families: Annotated[tuple[str, ...], hint("families")] = DEFAULT.families,
+    seed: Annotated[int, hint("seed"), Field(ge=0)] = DEFAULT.seed,
 ) -> Evaluation:
     """Retrain the model on the months before `month`, and put it in service if it beats the champion on `month`."""
     settings = Settings(tool="prefect", source=source, min_rows=min_rows, families=families, seed=seed)
@@ -138,9 +149,5 @@ def late_flights(
     evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
         with transaction():
-            announce(evaluation, deploy(evaluation, settings))
+            announce(evaluation, deploy(evaluation, settings), settings)
     return evaluation
-
-
-if __name__ == "__main__":
-    late_flights.serve(name="local")

@@ -3,12 +3,13 @@
 import re
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import metadata
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.exceptions import MissingResult
 
@@ -24,7 +25,7 @@ def record_of(flow_run_id: UUID) -> RunRecord:
     """The record of a flow run that has ended, wherever it was started."""
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(flow_run_id)
-        runs = wait_for_task_runs(client, flow_run_id)
+        runs = wait_for_task_runs(client, flow_run)
     made = results(runs)
     return RunRecord.model_validate(
         {
@@ -33,8 +34,8 @@ def record_of(flow_run_id: UUID) -> RunRecord:
             "month": flow_run.parameters["month"],
             "run_id": str(flow_run_id),
             "state": outcome(flow_run.state),
-            "started": flow_run.start_time,
-            "ended": flow_run.end_time,
+            "started": flow_run.start_time or flow_run.created,
+            "ended": flow_run.end_time or datetime.now(UTC),
             "stages": records.in_order([stage_record(run) for run in runs if stage(run) in records.STAGES]),
             **records.outcome(
                 made["ingest"].inputs if "ingest" in made else {},
@@ -47,11 +48,15 @@ def record_of(flow_run_id: UUID) -> RunRecord:
     )
 
 
-def wait_for_task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
-    """The flow run's task runs; the server learns of them from events, a moment after the flow run has ended."""
-    deadline = time.monotonic() + LAG_SECONDS
+def wait_for_task_runs(client: SyncPrefectClient, flow_run: FlowRun) -> list[TaskRun]:
+    """The flow run's task runs; the server learns of them from events, a moment after the flow run has ended.
+
+    The events of a run that was stopped may never come, and who has stopped it waits for its end.
+    """
+    by_itself = flow_run.state.is_completed() or flow_run.state.is_failed()
+    deadline = time.monotonic() + (LAG_SECONDS if by_itself else 0)
     while True:
-        runs = task_runs(client, flow_run_id)
+        runs = task_runs(client, flow_run.id)
         if is_complete(runs) or time.monotonic() > deadline:
             return runs
         time.sleep(0.05)
@@ -112,8 +117,10 @@ def outcome(state: State | None) -> str:
 
 
 def error(state: State | None) -> str | None:
-    """The message of the exception that a failed flow run ended with."""
+    """The message of the exception that a failed flow run ended with, or of the crash."""
     if state is None or state.is_completed():
         return None
+    if state.is_cancelling() or state.is_cancelled():
+        return records.STOPPED
     message = state.message or state.name
     return RAISED.sub("", message) or message

@@ -5,35 +5,79 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
+from uuid import UUID
 
+import httpx
 from filelock import FileLock
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from prefect_impl import HOME
 from shared import servers
 
+PAGES = HOME / "pages"
+ANALYTICS_KEY = "c97dd2acbf306ab7bf54aca0aeb7ffa1"  # in the pages of Prefect 3.8.8
+
+ENVIRONMENT = {
+    "PREFECT_UI_STATIC_DIRECTORY": str(PAGES),
+    # The server would look for its catalogue of workers on GitHub first; it has a copy.
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+
 
 @contextmanager
-def running(*options: str) -> Iterator[str]:
-    """Run `prefect server start` on a free port of 127.0.0.1 until the block ends; yields its URL."""
-    port = servers.free_port()
+def running(port: int, *options: str) -> Iterator[str]:
+    """Run `prefect server start` on the port of 127.0.0.1 until the block ends; yields its URL."""
     url, log = f"http://127.0.0.1:{port}", HOME / f"server-{port}.log"
     start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    env = {"PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
+    env = {**ENVIRONMENT, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
+    print("Prefect's server is starting …", flush=True)
     with ExitStack() as stack:
         # Of two servers that make a new database at the same time, one would fail.
         with FileLock(HOME / "server.lock"):
             stack.enter_context(servers.server([*start, *options], f"{url}/api/health", log, env))
+        without_analytics(PAGES)
         yield url
     log.unlink(missing_ok=True)
 
 
+def without_analytics(pages: Path) -> None:
+    """Take the key out of the server's copy of its pages: with it they ask an analytics host, whatever the settings."""
+    for script in pages.glob("v2/assets/index-*.js"):
+        script.write_text(script.read_text("utf-8").replace(ANALYTICS_KEY, ""), "utf-8")
+
+
 @cache
 def ensure() -> None:
-    """Start a server that lives as long as this process, unless PREFECT_API_URL names one."""
+    """Use the server that PREFECT_API_URL names, or the UI's if it is up, or start one that ends with this process."""
     if PREFECT_API_URL.value():
         return
     stack = ExitStack()
     atexit.register(stack.close)  # runs after Prefect's own exit hooks, which send the last logs and events
-    url = stack.enter_context(running("--no-ui", "--no-scheduler", "--no-late-runs"))
-    stack.enter_context(temporary_settings({PREFECT_API_URL: f"{url}/api", PREFECT_UI_URL: ""}))
+    pages = servers.url_of("prefect", HOME.parent)
+    if is_ours(pages):
+        url, shown = pages, pages_of(pages)
+    else:
+        url, shown = (
+            stack.enter_context(running(servers.free_port(), "--no-ui", "--no-scheduler", "--no-late-runs")),
+            "",
+        )
+    stack.enter_context(temporary_settings({PREFECT_API_URL: f"{url}/api", PREFECT_UI_URL: shown}))
+
+
+def is_ours(url: str) -> bool:
+    """Whether the server of this home listens there, and not another one that has got the port since."""
+    try:
+        return httpx.get(f"{url}/api/admin/settings", timeout=5, trust_env=False).json().get("home") == str(HOME)
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def pages_of(url: str) -> str:
+    return f"{url}/v2"
+
+
+def run_url(flow_run_id: UUID | str, home: Path) -> str:
+    """The run's page when `make prefect-ui` is up."""
+    return f"{pages_of(servers.url_of('prefect', home))}/runs/flow-run/{flow_run_id}"

@@ -47,6 +47,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     except PermanentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
+        gc.freeze()
         interrupt.end("stopped; the same command begins anew")
     gc.freeze()  # spares the interpreter's exit a last look at a million objects
     sys.exit(failed)

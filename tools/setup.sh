@@ -21,9 +21,9 @@ if [ -z "$uv" ]; then
     if [ ! -x "$uv" ]; then
         echo "Installing uv into .local/uv …"
         rm -rf .local/uv.new
-        if ! { "$python" -m venv .local/uv.new &&
+        if ! ("$python" -m venv .local/uv.new &&
             .local/uv.new/bin/python -m pip install --disable-pip-version-check --no-cache-dir uv==0.13.9
-        } >.local/uv.log 2>&1; then
+        ) >.local/uv.log 2>&1; then
             cat .local/uv.log >&2
             echo "error: uv could not be installed, see above; install uv, or Python's venv module (Debian: apt-get install python3-venv) and see that the package index answers" >&2
             exit 1

@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_impl import pages
 from dagster_impl.defs.resources import RunSettings
-from dagster_impl.retries import RETRIES, is_retried, only_transient
-from shared import plot
+from dagster_impl.stage import stage
 from shared.contracts import Batch, Candidate, Deployment, Evaluation, Features, Plan, Trained, Validated
 from shared.deploy import deploy
 from shared.evaluate import evaluate
@@ -22,23 +22,25 @@ from shared.plan import plan
 from shared.train import train
 from shared.validate import InvalidBatchError, validate
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="1987-10", fmt="%Y-%m")
-"""From the first month of the public record of US flights to the last full month."""
+MONTHS = dg.DynamicPartitionsDefinition(name="month")
+"""The months that a source has: a sensor adds those of the default source, a run its own."""
+
+EVERY = {"partitions_def": MONTHS, "owners": ["team:late-flights"], "code_version": "1"}
 
 
-@dg.asset(partitions_def=MONTHS, retry_policy=RETRIES, code_version="1", kinds={"csv"}, tags={"stage": "ingest"})
+@dg.asset(**EVERY, group_name="data", kinds={"csv"}, tags={"stage": "ingest"})
 def batch(context: dg.AssetExecutionContext, settings: RunSettings) -> Batch:
     """The month's files and those of its training window, as the source has them."""
-    with only_transient():
+    with stage():
         made = ingest(context.partition_key, settings.of_run())
+    context.instance.add_dynamic_partitions(MONTHS.name, [made.month])
     context.add_output_metadata({"window": list(made.window), "inputs": made.inputs})
     return made
 
 
 @dg.asset(
-    partitions_def=MONTHS,
-    retry_policy=RETRIES,
-    code_version="1",
+    **EVERY,
+    group_name="data",
     kinds={"polars"},
     tags={"stage": "validate"},
     check_specs=[
@@ -47,36 +49,41 @@ def batch(context: dg.AssetExecutionContext, settings: RunSettings) -> Batch:
 )
 def validated_batch(batch: Batch, settings: RunSettings) -> Iterator[dg.Output[Validated] | dg.AssetCheckResult]:
     """The batch, when it keeps every rule."""
-    with only_transient():
-        try:
+    try:
+        with stage():
             made = validate(batch, settings.of_run())
-        except InvalidBatchError as error:
-            yield dg.AssetCheckResult(passed=False, metadata={"report": str(error)})
-            raise
-    yield dg.Output(made, metadata={"flights": sum(made.rows.values()), "warnings": list(made.warnings)})
+    except InvalidBatchError as error:
+        yield dg.AssetCheckResult(passed=False, metadata={"report": str(error)})
+        raise
+    drift = {f"PSI {column}": index for column, index in made.drift.items()}
+    yield dg.Output(made, metadata={"flights": sum(made.rows.values()), "warnings": list(made.warnings), **drift})
     yield dg.AssetCheckResult(passed=True)
 
 
-@dg.asset(partitions_def=MONTHS, retry_policy=RETRIES, code_version="1", kinds={"arrow"}, tags={"stage": "features"})
+@dg.asset(**EVERY, group_name="data", kinds={"arrow"}, tags={"stage": "features"})
 def feature_table(context: dg.AssetExecutionContext, validated_batch: Validated, settings: RunSettings) -> Features:
     """What is known of each flight before its departure, as one Arrow IPC file."""
-    with only_transient():
+    with stage():
         made = features(validated_batch, settings.of_run())
     context.add_output_metadata({"dagster/row_count": made.rows, "file": made.file.path, "notes": list(made.notes)})
     return made
 
 
-@dg.asset(partitions_def=MONTHS, retry_policy=RETRIES, code_version="1", kinds={"mlflow"}, tags={"stage": "plan"})
+@dg.asset(**EVERY, group_name="training", kinds={"mlflow"}, tags={"stage": "plan"})
 def training_plan(context: dg.AssetExecutionContext, feature_table: Features, settings: RunSettings) -> Plan:
     """The candidates to train, decided from the data."""
-    with only_transient():
-        made = plan(feature_table, context.run.run_id, settings.of_run())
-    context.add_output_metadata({"candidates": [candidate.key for candidate in made.candidates]})
+    its = settings.of_run()
+    with stage():
+        made = plan(feature_table, context.run_id, its, pages.run_url(context.run_id, its))
+    keys = [candidate.key for candidate in made.candidates]
+    context.add_output_metadata({"candidates": keys, "MLflow": pages.mlflow(made.run_id, its)})
     return made
 
 
 @dg.op(out=dg.DynamicOut(Candidate))
-def fan_out(training_plan: Plan) -> Iterator[dg.DynamicOutput[Candidate]]:
+def fan_out(context: dg.OpExecutionContext, training_plan: Plan) -> Iterator[dg.DynamicOutput[Candidate]]:
+    # From here on a retry "from failure", the default, would forget the candidates whose training had not begun.
+    context.instance.add_run_tags(context.run_id, {"dagster/retry_strategy": "FROM_ASSET_FAILURE"})
     for candidate in training_plan.candidates:
         yield dg.DynamicOutput(candidate, mapping_key=mapping_key(candidate))
 
@@ -86,67 +93,72 @@ def mapping_key(candidate: Candidate) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", candidate.key.replace("/", "__"))
 
 
-@dg.op(name="train", retry_policy=RETRIES)
+@dg.op(name="train")
 def train_candidate(
     context: dg.OpExecutionContext, candidate: Candidate, training_plan: Plan, settings: RunSettings
 ) -> Trained | None:
     """Train one candidate; a failed one is a failed expectation and no failed step, which would stop the fan-in."""
     try:
-        return train(candidate, training_plan, settings.of_run())
+        with stage():
+            return train(candidate, training_plan, settings.of_run())
+    except dg.RetryRequested:
+        raise
     except Exception as error:
-        if is_retried(error, context):
-            raise
         context.log.error(f"{candidate.key} failed: {error}")
         context.log_event(dg.ExpectationResult(success=False, label=candidate.key, description=str(error)))
         return None
 
 
 @dg.op
-def fan_in(trained: Any) -> Any:
-    return [its for its in trained if its]
+def fan_in(context: dg.OpExecutionContext, training_plan: Plan, trained: Any) -> Any:
+    if len(trained) < len(training_plan.candidates):
+        raise dg.Failure(
+            f"{len(trained)} of {len(training_plan.candidates)} candidates have come to an end, as the run was resumed "
+            "in the midst of them; re-execute it from asset failure instead of from failure"
+        )
+    successful = [Trained.model_validate(its) for its in trained if its]
+    context.add_output_metadata(pages.of_candidates(successful))
+    return successful
 
 
-@dg.graph_asset(partitions_def=MONTHS, code_version="1", kinds={"scikitlearn"}, tags={"stage": "train"})
+@dg.graph_asset(**EVERY, group_name="training", kinds={"scikitlearn"}, tags={"stage": "train"})
 def trained_candidates(training_plan: Plan) -> list[Trained]:
     """The candidates that could be trained: one step each."""
     candidates = fan_out(training_plan)
-    return fan_in(candidates.map(lambda candidate: train_candidate(candidate, training_plan)).collect())
+    return fan_in(training_plan, candidates.map(lambda its: train_candidate(its, training_plan)).collect())
 
 
 @dg.multi_asset(
     name="evaluation",
     partitions_def=MONTHS,
-    retry_policy=RETRIES,
+    group_name="evaluation",
     outs={
         "evaluation": dg.AssetOut(
             description="Challenger, champion and base rate on the target month, and the decision.",
-            code_version="1", kinds={"scikitlearn", "mlflow"}, tags={"stage": "evaluate"},
+            owners=EVERY["owners"], code_version="1", kinds={"scikitlearn", "mlflow"}, tags={"stage": "evaluate"},
         ),
         "challenger": dg.AssetOut(
-            description="The model to put in service; made only if the decision is to promote it.",
-            is_required=False, code_version="1", kinds={"scikitlearn"}, tags={"stage": "evaluate"},
+            description="The model to put in service; made only if the decision is to promote it.", is_required=False,
+            owners=EVERY["owners"], code_version="1", kinds={"scikitlearn"}, tags={"stage": "evaluate"},
         ),
     },
 )  # fmt: skip
 def evaluation(
     training_plan: Plan, trained_candidates: list[Trained], settings: RunSettings
 ) -> Iterator[dg.Output[Evaluation]]:
-    with only_transient():
+    with stage():
         made = evaluate(training_plan, trained_candidates, settings.of_run())
-    brier = {"challenger": made.challenger.brier, "base_rate": made.base_rate.brier}
-    picture = dg.MetadataValue.md(f"![calibration]({plot.data_url(plot.calibration(made))})")
-    said = {"decision": made.decision, "reason": made.reason, "calibration": picture}
-    yield dg.Output(made, "evaluation", metadata=said | brier)
+    yield dg.Output(made, "evaluation", metadata=pages.of_evaluation(made, settings.of_run()))
     if made.decision == "promote":
         yield dg.Output(
             made, "challenger", metadata={origin: its.candidate.family for origin, its in made.best.items()}
         )
 
 
-@dg.asset(partitions_def=MONTHS, retry_policy=RETRIES, code_version="1", kinds={"mlflow"}, tags={"stage": "deploy"})
+@dg.asset(**EVERY, group_name="service", kinds={"mlflow"}, tags={"stage": "deploy"})
 def champion(context: dg.AssetExecutionContext, challenger: Evaluation, settings: RunSettings) -> Deployment:
     """The model in service. Dagster skips it when there is no challenger to promote."""
-    with only_transient():
+    with stage():
         made = deploy(challenger, settings.of_run())
-    context.add_output_metadata(made.model_dump())
+    context.add_output_metadata(pages.of_champion(made, challenger, settings.of_run()))
     return made

@@ -2,14 +2,10 @@
 
 import dagster as dg
 
-# A run that lost its process starts anew: a resumed fan-in would miss the candidates of the first attempt.
-TAGS = {"dagster/retry_strategy": "ALL_STEPS"}
-
 retrain = dg.define_asset_job(
     "retrain",
     selection=dg.AssetSelection.all(),
     executor_def=dg.in_process_executor,
-    tags=TAGS,
     description="Retrain for one month, in one process.",
 )
 
@@ -22,6 +18,5 @@ retrain_isolated = dg.define_asset_job(
             "start_method": {"forkserver": {"preload_modules": ["dagster_impl.defs.checks"]}},
         }
     ),
-    tags=TAGS,
     description="The same, with each step in a process of its own.",
 )
