@@ -39,6 +39,8 @@ def page(folder: Path) -> Iterator[Page]:
         asked: list[str] = []
         with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
             context.on("request", lambda request: asked.append(request.url))
+            # What the page's own policy forbids never leaves the browser.
+            context.on("requestfailed", lambda its: its.failure == "csp" and asked.remove(its.url))
             context.on("page", lambda new: new.on("websocket", lambda socket: asked.append(socket.url)))
             opened = context.new_page()
             try:
