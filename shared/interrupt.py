@@ -20,6 +20,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 requested = threading.Event()
 """Set as soon as an interrupt was asked for."""
 
+noticed = threading.Event()
+"""Set likewise by `while_running`, also if a tool's own handler has taken the signal and done nothing."""
+
 
 def while_loading() -> None:
     """End the process at once: an exception might be swallowed by a library that is being imported."""
@@ -57,6 +60,7 @@ def cut_off(reader: int) -> None:
     """Wait for the first interrupt, give the run its time to end, and end the process."""
     while os.read(reader, 1)[0] not in SIGNALS:
         pass
+    noticed.set()
     time.sleep(GRACE_SECONDS)
     say("stopped; what could not be ended in time, the next command ends")
     leave()
