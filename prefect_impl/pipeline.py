@@ -12,7 +12,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 from prefect.transactions import Transaction, get_transaction, transaction
 from pydantic import Field
-from pydantic.fields import FieldInfo
 
 import shared.deploy
 import shared.evaluate
@@ -41,11 +40,6 @@ DEFAULT = Settings(tool="prefect")
 FLIGHTS = Asset(key="triptych://source")
 FEATURES = Asset(key="triptych://features")
 MODEL = Asset(key="triptych://model")
-
-
-def hint(parameter: str) -> FieldInfo:
-    """What the form says of the parameter."""
-    return Field(description=Settings.model_fields[parameter].description)
 
 
 def is_transient(task: Task, run: TaskRun, state: State) -> bool:
@@ -129,13 +123,21 @@ def announce(evaluation: Evaluation, deployment: Deployment, settings: Settings)
     on_cancellation=[hooks.conclude],
 )
 def late_flights(
-    month: Annotated[Month, Field(description="target month, such as 2013-06")],
-    source: Annotated[str, hint("source")] = DEFAULT.source,
-    min_rows: Annotated[int, hint("min_rows"), Field(ge=1)] = DEFAULT.min_rows,
-    families: Annotated[tuple[str, ...], hint("families")] = DEFAULT.families,
-    seed: Annotated[int, hint("seed"), Field(ge=0)] = DEFAULT.seed,
+    month: Month,
+    source: str = DEFAULT.source,
+    min_rows: Annotated[int, Field(ge=1)] = DEFAULT.min_rows,
+    families: tuple[str, ...] = DEFAULT.families,
+    seed: Annotated[int, Field(ge=0)] = DEFAULT.seed,
 ) -> Evaluation:
-    """Retrain the model on the months before `month`, and put it in service if it beats the champion on `month`."""
+    """Retrain the model on the months before `month`, and put it in service if it beats the champion on `month`.
+
+    Args:
+        month: target month, such as 2013-06
+        source: folder or URL of the source; empty: the flights of 2013
+        min_rows: training rows that an origin airport needs to get candidates
+        families: model families: logistic, boosting20, boosting60, or module:function of a classifier
+        seed: seed of every random choice
+    """
     settings = Settings(tool="prefect", source=source, min_rows=min_rows, families=families, seed=seed)
     batch = ingest(month, settings)
     validated = validate(batch, settings)

@@ -24,6 +24,7 @@ def main() -> None:
         name="monthly-retraining",
         description=DESCRIPTION,
         tags=["scikit-learn", "mlflow", "champion-challenger"],
+        webserver=True,  # tells the UI's command when it is ready
     )
 
 

@@ -10,24 +10,25 @@ if __name__ == "__main__":
 from prefect_impl import HOME, server
 from shared import servers
 
-DEPLOYMENT = "late-flights/monthly-retraining"
-
 
 def main() -> None:
     """Show the UI until Ctrl-C or SIGTERM; the process that serves the flow ends first, then the server."""
     interrupt.while_waiting()
     with server.running(servers.port_for("prefect", HOME.parent)) as url:
-        serve = [sys.executable, "-m", "prefect_impl.serve"]
+        port = servers.free_port()
         env = {
             "PREFECT_API_URL": f"{url}/api",
             "PREFECT_UI_URL": server.pages_of(url),
             "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+            "PREFECT_RUNNER_SERVER_HOST": "127.0.0.1",
+            "PREFECT_RUNNER_SERVER_PORT": str(port),
         }
-        servers.show("Prefect", url, serve, f"{url}/api/deployments/name/{DEPLOYMENT}", HOME / "ui.log", env)
+        serve = [sys.executable, "-m", "prefect_impl.serve"]
+        servers.show("Prefect", url, serve, f"http://127.0.0.1:{port}/health", HOME / "ui.log", env)
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        interrupt.end("stopped")
+        interrupt.end("Prefect was stopped before it was up.")
