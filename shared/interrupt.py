@@ -38,11 +38,16 @@ def while_waiting() -> None:
 
 def while_running() -> None:
     """Raise one KeyboardInterrupt likewise, and see to it that the process ends within GRACE_SECONDS."""
+    watch()
+    while_waiting()
+
+
+def watch() -> None:
+    """End the process GRACE_SECONDS after the first interrupt, whoever handles that: it may be the tool."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # is written also while C code or a tool has the signal
     threading.Thread(target=cut_off, args=[reader], daemon=True).start()
-    while_waiting()
 
 
 def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
