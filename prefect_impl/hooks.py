@@ -10,7 +10,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from prefect_impl import report
-from shared import records, running, tracking
+from shared import interrupt, records, running, tracking
 from shared.settings import Settings
 
 CLAIM = ExitStack()
@@ -19,6 +19,7 @@ CLAIM = ExitStack()
 def claim(flow: Any, flow_run: FlowRun, state: State) -> None:
     """Claim a deployment's run for the process that begins it; the command claims and records its own runs."""
     if flow_run.deployment_id:
+        interrupt.watch()  # Prefect would wait half a minute for a fit that does not end
         CLAIM.enter_context(running.claimed(str(flow_run.id), Settings(tool="prefect")))
 
 
