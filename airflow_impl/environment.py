@@ -30,7 +30,7 @@ def variables(dags: Path) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": QUIET_LOG_LEVELS,
         "AIRFLOW__LOGGING__LOG_FORMAT": "%(asctime).19s %(name)s: %(message)s",  # to the second
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE / "config"), os.environ.get("PYTHONPATH")])),
     }
 
 

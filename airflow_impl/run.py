@@ -6,7 +6,6 @@ if __name__ == "__main__":
     interrupt.while_loading()
     print("Airflow is loading …", flush=True)
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
@@ -17,15 +16,13 @@ import shared.train  # noqa: F401  # skops looks through all loaded modules: bef
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.models.dagrun import DagRun
 from airflow.sdk.listener import get_listener_manager
-from airflow.utils.state import State
 from airflow.utils.types import DagRunTriggeredByType
 
 from airflow_impl import database, progress, stop
 from airflow_impl.links import page_of_run
 from airflow_impl.pipeline import late_flights_dag
 from airflow_impl.record import record
-from shared import cli, running
-from shared.contracts import PermanentError
+from shared import cli, records, running
 from shared.records import RunRecord
 from shared.settings import Settings
 
@@ -37,13 +34,27 @@ def run(month: str, settings: Settings) -> RunRecord:
     conf = settings.model_dump(mode="json", exclude={"tool", "home"}) | {"month": month}
     with database.lent(scheduler=False) as free:
         try:
-            in_this_process(run_id, conf, settings) if free else scheduled(run_id, conf)
+            in_this_process(run_id, conf, settings) if free else in_the_scheduler(run_id, conf)
         except KeyboardInterrupt:
-            stop.end(run_id, settings)
+            if not stop.end(run_id, settings):
+                raise
+            return record(run_id, error=records.STOPPED)
     return record(run_id)
 
 
 def in_this_process(run_id: str, conf: dict[str, Any], settings: Settings) -> None:
     stop.end_abandoned(settings)
-    listeners = get_listener_manager()
-    if not listeners.has_listeners...
+    get_listener_manager().add_listener(progress)
+    named = patch.object(DagRun, "generate_run_id", return_value=run_id)  # `dag.test()` takes no name for the run
+    with running.claimed(run_id, settings), named:
+        late_flights_dag.test(run_conf=conf)
+
+
+def in_the_scheduler(run_id: str, conf: dict[str, Any]) -> None:
+    print(f"Airflow's UI is up: its scheduler does this run, {page_of_run(run_id)}", flush=True)
+    trigger_dag(late_flights_dag.dag_id, triggered_by=DagRunTriggeredByType.CLI, run_id=run_id, conf=conf)
+    progress.follow(run_id)
+
+
+if __name__ == "__main__":
+    cli.main("airflow", run)

@@ -5,8 +5,9 @@ import secrets
 import sys
 from pathlib import Path
 
-from airflow_impl import database, environment
-from shared.servers import free_port, show
+from airflow_impl import environment
+from shared import interrupt, servers
+from shared.settings import Settings
 
 # What `airflow standalone` starts too, but its log servers would listen on all interfaces.
 COMPONENTS = (
@@ -31,19 +32,23 @@ def variables(url: str, port: int) -> dict[str, str]:
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": environment.LOG_LEVELS,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # by its heartbeat a task learns that it is to be stopped
-        "PYTHONPATH": os.pathsep.join([str(environment.HERE / "config"), os.environ["PYTHONPATH"]]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
 
 
 def main() -> None:
+    print("Airflow is loading …", flush=True)
+    from airflow_impl import database, stop
+
     database.prepare()
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    settings = Settings(tool="airflow")
     with database.lent(scheduler=True) as free:
         if not free:
             sys.exit("error: Airflow is at work on this home already, in a run or another UI; wait for it, or end it")
-        show(
+        stop.end_abandoned(settings)
+        port = servers.port_for("airflow", settings.home)
+        url = servers.url_of("airflow", settings.home)
+        servers.show(
             "Airflow",
             f"{url}/dags/late_flights",
             ["sh", "-c", " & ".join(COMPONENTS)],
@@ -54,4 +59,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    interrupt.while_loading()
     main()

@@ -27,10 +27,7 @@ HEARTBEAT_SECONDS = 12
 IMPATIENT = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
-# Runs in the scheduler, of which all task processes are forks: loading scikit-learn in each would take the most time.
-PRELOAD = "import sys\n\nif 'scheduler' in sys.argv:\n    import shared.deploy, shared.train, shared.validate  # noqa\n"
 ENDED = ("success", "failed")
 RUNNING = contextlib.ExitStack()
 SESSION: dict[str, Path] = {}
@@ -172,8 +169,7 @@ def started(folder: Path) -> Iterator[Engine]:
     from airflow_impl import database, ui
 
     database.prepare()  # quicker than to start with an empty one
-    (folder / "airflow" / "config").mkdir(parents=True)
-    (folder / "airflow" / "config" / "airflow_local_settings.py").write_text(PRELOAD)
+    (folder / "airflow").mkdir()
     (folder / "airflow" / "airflow.cfg").touch()
     own, copy = (sqlite3.connect(home / "airflow.db") for home in (database.HOME, folder / "airflow"))
     with contextlib.closing(own), contextlib.closing(copy):

@@ -1,0 +1,56 @@
+"""What Airflow tells when a run or a task begins or ends, however it was started: a listener of the plugin."""
+
+from airflow.listeners import hookimpl
+from airflow.models.dagrun import DagRun
+from sqlalchemy.orm import object_session
+
+from airflow_impl import record
+from shared import interrupt, records
+from shared.records import RunRecord
+from shared.settings import Settings
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
+    """Let the run's page name its month."""
+    if dag_run.dag_id == record.DAG_ID:
+        dag_run.partition_key = record.month_of(dag_run)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    if dag_run.dag_id == record.DAG_ID:
+        keep_record(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    """End the run in MLflow too; `msg` tells whether a person or a command has stopped it."""
+    if dag_run.dag_id == record.DAG_ID:
+        from shared import tracking  # takes seconds to load
+
+        tracking.kill(dag_run.run_id, Settings(tool="airflow"))
+        keep_record(dag_run, records.STOPPED if msg == records.STOPPED or "manually" in msg else None)
+
+
+def keep_record(dag_run: DagRun, error: str | None = None) -> None:
+    """Write the run's record, and the sum of it into a note on the run's page."""
+    if session := object_session(dag_run):  # none in `dag.test()`, whose command does it
+        its = record.record_of(dag_run, session, error)
+        records.write(its, Settings(tool="airflow"))
+        if not dag_run.note or dag_run.note.startswith(its.month):  # a person's own note stays
+            dag_run.note = note(its)
+
+
+def note(its: RunRecord) -> str:
+    from shared import tracking
+
+    said = its.error or (its.evaluation and its.evaluation.decision)
+    link = f", [MLflow]({tracking.run_url(its.tracking.run_id, Settings(tool='airflow'))})" if its.tracking else ""
+    return f"{its.month}: {said}{link}"
+
+
+@hookimpl
+def on_task_instance_running(previous_state: object, task_instance: object) -> None:
+    """Let SIGTERM end the task at once: Airflow would let it go on, and after 5 s end it with SIGKILL."""
+    interrupt.while_waiting()

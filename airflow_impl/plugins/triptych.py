@@ -1,0 +1,28 @@
+"""Triptych's plugin: what Airflow loads into each of its processes beside the Dag."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_impl import hooks, links, page
+from shared import servers
+from shared.home import default_home
+
+
+class Triptych(AirflowPlugin):
+    name = "triptych"
+    listeners = [hooks]  # noqa: RUF012
+    operator_extra_links = [links.MLflow()]  # noqa: RUF012
+    fastapi_apps = [{"name": "Triptych", "app": page.app, "url_prefix": page.PREFIX}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Report",
+            "href": f"{page.PREFIX}/runs/{{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "report",
+        },
+        {
+            "name": "MLflow",
+            "href": servers.url_of("mlflow", default_home()),
+            "destination": "nav",
+            "category": "browse",
+        },
+    ]
