@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
-from shared import registry, serving, tracking
+from shared import registry, report, serving, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
 from shared.evaluate import routed
 from shared.features import FEATURES, NUMERIC, read
@@ -95,7 +95,8 @@ def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame
             pyfunc_predict_fn="predict_proba",
         )
     tags = {"month": evaluation.month, "fingerprint": evaluation.challenger_fingerprint}
-    return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings)
+    text = report.summary(evaluation)
+    return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings, text)
 
 
 def requirements() -> list[str]:

@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import skops.io
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shared import registry, tracking
+from shared import plot, registry, report, tracking
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
 from shared.features import read
 from shared.ingest import months_up_to
@@ -19,6 +20,7 @@ from shared.model import TRUSTED_TYPES, RoutedModel, fingerprint
 from shared.settings import Settings
 
 BINS = 10
+METRICS = ("brier", "auc", "calibration_error")
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +32,32 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
     Raises PermanentError with the names of the airports that are left without a model.
     """
     with tracking.finishing(plan.run_id, settings) as mlflow:
-        month, best = plan.features.month, best_by_origin(plan, trained)
-        rows = read(plan.features.file, settings.store)
-        window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
-        if target.is_empty():
-            raise PermanentError(
-                f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
-            )
-        challenger = routed(best, late_rate(window), settings)
-        champion = registry.by_alias(registry.CHAMPION, settings)
-        challenger_says = challenger.predict_proba(target)[:, 1]
-        champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
-        seen = seen_until(champion, month)
-        scored = score(target, challenger_says)
-        scored_champion = None if champion_says is None or seen else score(target, champion_says)
-        base_rate = score(target, no_skill(window, target))
-        version = str(champion.version) if champion else None
-        same = champion_says is not None and np.array_equal(challenger_says, champion_says)
-        decision, reason = decide(scored, scored_champion, base_rate, version, same, seen)
-        all_scores = {"challenger": scored, "champion": scored_champion, "base_rate": base_rate}
-        metrics = {f"{who}_{name}": getattr(its, name) for who, its in all_scores.items() if its for name in METRICS}
-        tracking.log(mlflow, plan.run_id, metrics, tags={"decision": decision})
-    notes = fallbacks(target, best)
-    for line in (*notes, f"{month}: {decision}, {reason}"):
+        evaluation = compare(plan, best_by_origin(plan, trained), settings)
+        track(mlflow, evaluation, trained, settings)
+    for line in (*evaluation.notes, f"{evaluation.month}: {evaluation.decision}, {evaluation.reason}"):
         log.info("%s", line)
+    return evaluation
+
+
+def compare(plan: Plan, best: dict[str, Trained], settings: Settings) -> Evaluation:
+    """Let challenger, champion and base rate predict the target month, and decide."""
+    month, rows = plan.features.month, read(plan.features.file, settings.store)
+    window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
+    if target.is_empty():
+        raise PermanentError(
+            f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
+        )
+    challenger = routed(best, late_rate(window), settings)
+    champion = registry.by_alias(registry.CHAMPION, settings)
+    challenger_says = challenger.predict_proba(target)[:, 1]
+    champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
+    seen = seen_until(champion, month)
+    scored = score(target, challenger_says)
+    scored_champion = None if champion_says is None or seen else score(target, champion_says)
+    base_rate = score(target, no_skill(window, target))
+    version = str(champion.version) if champion else None
+    same = champion_says is not None and np.array_equal(challenger_says, champion_says)
+    decision, reason = decide(scored, scored_champion, base_rate, version, same, seen)
     return Evaluation(
         month=month,
         run_id=plan.run_id,
@@ -68,11 +72,18 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
         champion_fingerprint=None if champion_says is None else fingerprint(champion_says),
         decision=decision,
         reason=reason,
-        notes=notes,
+        notes=fallbacks(target, best),
     )
 
 
-METRICS = ("brier", "auc", "calibration_error")
+def track(mlflow: MlflowClient, evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> None:
+    """Keep the scores, the decision and the calibration plot in the run, and say in its description what came of it."""
+    scores = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base_rate": evaluation.base_rate}
+    metrics = {f"{who}_{name}": getattr(its, name) for who, its in scores.items() if its for name in METRICS}
+    tracking.log(mlflow, evaluation.run_id, metrics, tags={"decision": evaluation.decision})
+    leaderboard = report.markdown(report.leaderboard(trained, evaluation))
+    tracking.describe(evaluation.run_id, f"{report.summary(evaluation)}\n\n{leaderboard}", settings)
+    mlflow.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")
 
 
 def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]:

@@ -2,6 +2,11 @@
 
 import sys
 
+from shared import interrupt
+
+if __name__ == "__main__":
+    interrupt.while_loading()
+
 from shared import servers, tracking
 from shared.settings import Settings
 
@@ -22,7 +27,9 @@ def main() -> None:
     ]
     # Its job execution would start seven processes that nothing here needs.
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    servers.show("MLflow", url, command, f"{url}/health", settings.mlflow / "ui.log", env)
+    servers.show(
+        "MLflow", tracking.page("experiments", settings), command, f"{url}/health", settings.mlflow / "ui.log", env
+    )
 
 
 if __name__ == "__main__":

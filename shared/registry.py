@@ -4,11 +4,15 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from shared import servers, tracking
+from shared import tracking
 from shared.model import RoutedModel
 from shared.settings import Settings
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ABOUT = (
+    "Tells before departure how likely a flight is to land more than 15 minutes late; made by {tool}. The version with "
+    "the alias **champion** is in service, **previous** was so before it, **challenger** is being tested."
+)
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model; no such alias
 
 
@@ -29,17 +33,21 @@ def by_fingerprint(month: str, fingerprint: str, settings: Settings) -> ModelVer
     return found[0] if found else None
 
 
-def add_version(source: str, model_id: str, run_id: str, tags: dict[str, str], settings: Settings) -> ModelVersion:
+def add_version(
+    source: str, model_id: str, run_id: str, tags: dict[str, str], settings: Settings, description: str = ""
+) -> ModelVersion:
     """Register a logged model, tags and all in one step."""
     store = tracking.client(settings)
     if not store.search_registered_models(f"name = '{settings.model_name}'"):
-        store.create_registered_model(settings.model_name)
-    return store.create_model_version(settings.model_name, source, run_id, tags=tags, model_id=model_id)
+        store.create_registered_model(settings.model_name, description=ABOUT.format(tool=settings.tool))
+    return store.create_model_version(
+        settings.model_name, source, run_id, tags=tags, description=description, model_id=model_id
+    )
 
 
 def version_url(version: str, settings: Settings) -> str:
     """The version's page when `make mlflow-ui` is up."""
-    return f"{servers.url_of('mlflow', settings.home)}/#/models/{settings.model_name}/versions/{version}"
+    return tracking.page(f"models/{settings.model_name}/versions/{version}", settings)
 
 
 def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:

@@ -43,13 +43,24 @@ def score_row(model: str, origin: str, score: Score) -> Row:
     }
 
 
+def summary(evaluation: Evaluation) -> str:
+    """The decision with its reason, and the scores, in Markdown."""
+    head = f"**{evaluation.month}: {evaluation.decision}**, {evaluation.reason}."
+    window = f"Trained on {', '.join(evaluation.features.window)}."
+    return "\n\n".join([head, window, markdown(scores(evaluation)), *evaluation.notes])
+
+
 def rounded(auc: float | None) -> float | str:
     """An AUC is not defined where all flights are late, or none."""
-    return "" if auc is None else round(auc, 3)
+    return "" if auc is None else round(auc, 4)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     head = list(rows[0])
-    lines = [head, ["---"] * len(head), *(list(map(str, row.values())) for row in rows)]
+    lines = [head, ["---"] * len(head), *([cell(value) for value in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cell(value: str | int | float) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

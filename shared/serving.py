@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 EXAMPLE: JsonDict = {
     "origin": "EWR", "scheduled_departure": 1080, "scheduled_minutes": 180, "weekday": 5, "distance": 719,
     "plane_age": 12, "plane_seats": 149, "destination_lat": 41.98, "destination_lon": -87.90, "temp": 73.0,
-    "dewp": 64.0, "humid": 73.5, "wind_speed": 11.5, "wind_gust": None, "precip": 0.0, "pressure": 1012.1,
+    "dewp": 64.0, "humid": 73.5, "wind_speed": 11.5, "wind_gust": 18.4, "precip": 0.0, "pressure": 1012.1,
     "visib": 10.0, "carrier": "UA", "dest": "ORD",
 }  # fmt: skip
 

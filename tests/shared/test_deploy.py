@@ -16,9 +16,9 @@ import yaml
 
 from shared import registry, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.deploy import deploy, register
+from shared.deploy import SIGNATURE, deploy, register
 from shared.evaluate import evaluate, fingerprint, routed
-from shared.features import FEATURES
+from shared.features import CATEGORICAL, FEATURES, NUMERIC
 from shared.plan import plan
 from shared.settings import Settings
 
@@ -61,10 +61,10 @@ def other_challenger(evaluation: Evaluation, made: Any) -> Evaluation:
     )
 
 
-def test_first_model_bears_champion_and_challenger(in_service: Any) -> None:
+def test_first_model_bears_the_alias_champion_only(in_service: Any) -> None:
     settings, evaluation, deployment = in_service
 
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
     assert deployment == Deployment(
         version="1", previous=None, fingerprint=evaluation.challenger_fingerprint, changed=True
     )
@@ -96,10 +96,36 @@ def test_registered_model_has_signature_example_and_pinned_packages(in_service: 
     inputs = json.loads(info["signature"]["inputs"])
     example = json.loads((folder / info["saved_input_example_info"]["artifact_path"]).read_text())
     assert [column["name"] for column in inputs] == list(FEATURES)
-    assert info["signature"]["outputs"]
+    types = {column["name"]: column["type"] for column in inputs}
+    assert {types[name] for name in NUMERIC} == {"double"}
+    assert {types[name] for name in ("origin", *CATEGORICAL)} == {"string"}
+    assert json.loads(info["signature"]["outputs"])[0]["tensor-spec"] == {"dtype": "float64", "shape": [-1, 2]}
     assert example["columns"] == list(FEATURES)
     assert len(example["data"]) == 3
     assert all("==" in line for line in (folder / "requirements.txt").read_text().split())
+
+
+def test_signature_does_not_depend_on_the_months_values(in_service: Any, rows: pl.DataFrame) -> None:
+    settings = in_service.settings
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    unknown = target(rows).head(1).with_columns(pl.lit(None, pl.String).alias(name) for name in CATEGORICAL)
+
+    model = mlflow.pyfunc.load_model(f"models:/{settings.model_name}@champion")
+
+    assert model.metadata.signature == SIGNATURE
+    assert model.predict(unknown.to_pandas()).shape == (1, 2)
+
+
+def test_version_and_model_say_what_they_are(in_service: Any) -> None:
+    settings, evaluation, _ = in_service
+    store = tracking.client(settings)
+
+    version = store.get_model_version(settings.model_name, "1")
+
+    assert f"**{MONTH}: promote**, {evaluation.reason}." in version.description
+    assert f"Trained on {', '.join(evaluation.features.window)}." in version.description
+    assert f"| challenger | JFK | {evaluation.challenger.by_origin['JFK'].rows} |" in version.description
+    assert "more than 15 minutes late" in store.get_registered_model(settings.model_name).description
 
 
 def test_version_tells_its_month_fingerprint_and_run(in_service: Any) -> None:
@@ -130,7 +156,7 @@ def test_second_time_changes_nothing_and_says_so(
     assert again == deployment.model_copy(update={"changed": False})
     assert "version 1 is in service already: nothing changed" in caplog.text
     assert versions(settings) == ["1"]
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
     assert files_in(settings.mlflow / "artifacts") == before
 
 
@@ -143,7 +169,7 @@ def test_better_model_follows_and_the_old_one_is_kept_as_previous(
     deployment = deploy(following, settings)
 
     assert deployment == Deployment(version="2", previous="1", fingerprint="f" * 64, changed=True)
-    assert aliases(settings) == {"champion": "2", "challenger": "2", "previous": "1"}
+    assert aliases(settings) == {"champion": "2", "previous": "1"}
 
 
 def test_deploying_twice_at_once_gives_one_version(evaluated: Evaluation, settings: Settings) -> None:
@@ -153,7 +179,7 @@ def test_deploying_twice_at_once_gives_one_version(evaluated: Evaluation, settin
     assert sorted(its.changed for its in deployments) == [False, True]
     assert {its.version for its in deployments} == {"1"}
     assert versions(settings) == ["1"]
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
 
 
 def test_version_left_by_a_killed_deployment_is_used_again(
@@ -165,7 +191,7 @@ def test_version_left_by_a_killed_deployment_is_used_again(
     assert deploy(evaluated, settings).version == "1"
 
     assert versions(settings) == ["1"]
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
 
 
 def corrupt(folder: Path) -> None:
@@ -195,7 +221,7 @@ def test_failed_smoke_test_leaves_the_champion_in_service(
     with pytest.raises(PermanentError, match="smoke test of version 2 failed"):
         deploy(following, settings)
 
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
     assert fingerprint(registry.load("1", settings).predict_proba(target(rows))[:, 1]) == (
         evaluated.challenger_fingerprint
     )
@@ -234,7 +260,7 @@ def test_champion_that_changed_since_the_evaluation_is_refused(
         deploy(late, settings)
 
     assert versions(settings) == ["1"]
-    assert aliases(settings) == {"champion": "1", "challenger": "1"}
+    assert aliases(settings) == {"champion": "1"}
 
 
 def test_evaluation_after_the_deployment_finds_the_same_model_in_service(in_service: Any, made: Any) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -26,6 +28,7 @@ from shared.evaluate import (
     no_skill,
     routed,
     score,
+    seen_until,
 )
 from shared.settings import Settings
 
@@ -122,6 +125,21 @@ def test_scores_and_decision_are_tracked(evaluated: Evaluation, settings: Settin
     assert "champion_brier" not in run.data.metrics
 
 
+def test_mlflow_run_shows_decision_scores_leaderboard_and_calibration_plot(
+    evaluated: Evaluation, settings: Settings
+) -> None:
+    client = tracking.client(settings)
+
+    note = client.get_run(evaluated.run_id).data.tags["mlflow.note.content"]
+    plot = Path(client.download_artifacts(evaluated.run_id, "calibration.svg")).read_text()
+
+    chosen = evaluated.best["EWR"]
+    assert f"**{MONTH}: promote**, {evaluated.reason}." in note
+    assert f"| challenger | all | {evaluated.challenger.rows} | {evaluated.challenger.brier:.4f} |" in note
+    assert f"| EWR | {chosen.candidate.family} | {chosen.brier:.4f} | {chosen.auc:.4f} | ✓ |" in note
+    assert f"challenger, Brier score {evaluated.challenger.brier:.4f}" in plot
+
+
 def test_new_airport_is_scored_by_the_fallback_and_noted(
     planned: Plan,
     made: Any,
@@ -197,6 +215,31 @@ def test_decision(challenger: float, champion: float | None, same: bool, decisio
     assert said == decision
     assert f"{challenger:.4f}" in reason or same
     assert words in reason
+
+
+def test_champion_that_has_seen_the_month_is_kept_without_a_comparison() -> None:
+    decision, reason = decide(brier(0.15), None, brier(0.20), "7", same=False, seen="2013-06")
+
+    assert decision == "keep"
+    assert "version 7 in service was trained on months up to 2013-06" in reason
+    assert reason.endswith("run a month after 2013-06")
+
+
+@pytest.mark.parametrize(
+    ("made_for", "month", "seen"),
+    [
+        ("2013-07", "2013-06", "2013-06"),
+        ("2013-12", "2013-06", "2013-11"),
+        ("2013-06", "2013-06", None),
+        ("2013-05", "2013-06", None),
+        ("2014-01", "2013-12", "2013-12"),
+    ],
+)
+def test_champion_has_seen_the_months_before_its_own(made_for: str, month: str, seen: str | None) -> None:
+    champion = ModelVersion("late-flights", "7", 0, tags=[ModelVersionTag("month", made_for)])
+
+    assert seen_until(champion, month) == seen
+    assert seen_until(None, month) is None
 
 
 floats = st.lists(st.floats(0, 1), min_size=1, max_size=30)

@@ -129,6 +129,22 @@ def test_a_second_attempt_goes_on_in_the_same_mlflow_run(altered: Altered, setti
     assert len(found) == 2
 
 
+def test_mlflow_run_links_to_the_orchestrators_and_holds_what_was_asked(altered: Altered, settings: Settings) -> None:
+    url = "http://127.0.0.1:1/runs/one"
+    planned = plan(altered(BARE, window({"EWR": 200})), "one", settings, url)
+
+    run = tracking.client(settings).get_run(planned.run_id)
+
+    assert f"[run one of the orchestrator]({url})" in run.data.tags["mlflow.note.content"]
+    assert run.data.params == {
+        "window": ", ".join(BARE.window),
+        "families": ", ".join(settings.families),
+        "min_rows": str(settings.min_rows),
+        "seed": "0",
+        "source": settings.source,
+    }
+
+
 def test_mlflow_run_holds_month_and_source_files(altered: Altered, settings: Settings) -> None:
     planned = plan(altered(BARE, window({"EWR": 200})), "scheduled__2013-04-01T00:00:00+00:00", settings)
 

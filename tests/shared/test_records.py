@@ -70,7 +70,16 @@ def test_new_record_takes_the_old_ones_place(settings: Settings) -> None:
     path = records.write(RECORD.model_copy(update={"run_id": "b"}), settings)
 
     assert records.read("plain", "2013-06", settings.home).run_id == "b"
-    assert list(path.parent.iterdir()) == [path]
+    assert set(path.parent.iterdir()) == {path, records.path_of_success("plain", "2013-06", settings.home)}
+
+
+def test_failed_run_leaves_the_months_last_success(settings: Settings) -> None:
+    records.write(RECORD, settings)
+    records.write(RECORD.model_copy(update={"run_id": "b", "state": "failed", "error": "no"}), settings)
+
+    kept = records.path_of_success("plain", "2013-06", settings.home)
+    assert RunRecord.model_validate_json(kept.read_bytes()) == RECORD
+    assert records.read("plain", "2013-06", settings.home).run_id == "b"
 
 
 @pytest.mark.parametrize(

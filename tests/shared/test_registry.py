@@ -47,7 +47,7 @@ def test_alias_can_be_taken_away(in_service: Any) -> None:
     assert registry.by_alias("spare", settings) is not None
     registry.restore(before, settings)
 
-    assert registry.aliases(settings) == before == {"champion": "1", "challenger": "1"}
+    assert registry.aliases(settings) == before == {"champion": "1"}
 
 
 def test_version_that_is_not_there_is_an_error(in_service: Any) -> None:

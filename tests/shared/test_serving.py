@@ -1,5 +1,10 @@
 """The HTTP app: the champion's own answers, whichever version that is, and clear refusals."""
 
+import os
+import re
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +14,7 @@ import httpx
 import polars as pl
 import pytest
 
-from shared import registry, servers, serving, tracking
+from shared import registry, serving, tracking
 from shared.contracts import Evaluation
 from shared.deploy import deploy
 from shared.features import CATEGORICAL, FEATURES, NUMERIC
@@ -178,11 +183,14 @@ def test_follows_the_alias_and_keeps_the_old_version_if_the_new_one_does_not_loa
         eventually(lambda: version_at(url) == "4")
 
 
-def test_app_of_another_alias_serves_that_one(in_service: Any, flights: pl.DataFrame) -> None:
-    assert predict_once(flights, registry.CHALLENGER, in_service.settings).version == "1"
+def test_app_of_another_alias_serves_that_one(evaluated: Evaluation, settings: Settings, flights: pl.DataFrame) -> None:
+    deploy(evaluated, settings)
+    registry.move_alias("spare", add_version_like_the_first(settings), settings)
+
+    assert predict_once(flights, "spare", settings).version == "2"
 
     with pytest.raises(RuntimeError, match="503"):
-        predict_once(flights, registry.PREVIOUS, in_service.settings)
+        predict_once(flights, registry.PREVIOUS, settings)
 
 
 def test_stopped_app_answers_no_more(in_service: Any) -> None:
@@ -193,12 +201,63 @@ def test_stopped_app_answers_no_more(in_service: Any) -> None:
         httpx.get(f"{url}/health", trust_env=False)
 
 
-def test_command_serves_the_champion_on_the_loopback(in_service: Any, flights: pl.DataFrame, tmp_path: Path) -> None:
-    port = servers.free_port()
-    command = [sys.executable, "-m", "shared.serving", "--tool", "plain", "--port", str(port)]
-    env = {"TRIPTYCH_HOME": str(in_service.settings.home), "PYTHONPATH": str(ROOT)}
+def test_root_leads_to_the_docs(url: str) -> None:
+    response = httpx.get(url, follow_redirects=True, timeout=30, trust_env=False)
 
-    with servers.server(command, f"http://127.0.0.1:{port}/health", tmp_path / "log", env):
-        response = post(f"http://127.0.0.1:{port}", rows_of(flights))
+    assert (response.status_code, response.url.path) == (200, "/docs")
+
+
+def test_docs_give_each_field_a_meaning_and_an_example_that_works(url: str) -> None:
+    schema = httpx.get(f"{url}/openapi.json", timeout=30, trust_env=False).json()["components"]["schemas"]["Flight"]
+
+    assert [name for name, its in schema["properties"].items() if not its.get("description")] == []
+    assert post(url, schema["examples"]).status_code == 200
+
+
+def command(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "shared.serving", *arguments], cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(home)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_command_serves_the_champion_says_where_and_ends_at_an_interrupt(
+    in_service: Any, flights: pl.DataFrame
+) -> None:
+    with command(in_service.settings.home, "--tool", "plain") as process:
+        assert process.stdout
+        said = process.stdout.readline()
+        found = re.fullmatch(r"Serving version 1 of late-flights-plain: (http://127.0.0.1:\d+)/docs .*\n", said)
+        assert found, said
+        response = post(found[1], rows_of(flights))
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
 
     assert response.json()["version"] == "1"
+    assert (process.returncode, rest) == (0, "\nThe app has stopped.\n")
+
+
+def test_command_warns_of_a_tool_without_a_champion(settings: Settings) -> None:
+    with command(settings.home, "--tool", "airflow") as process:
+        assert process.stdout
+        warning, serving = process.stdout.readline(), process.stdout.readline()
+        process.terminate()
+
+    assert warning.startswith("warning: airflow has no champion yet, so /predict answers with status 503; run `make")
+    assert serving.startswith("Serving late-flights-airflow: http://127.0.0.1:")
+
+
+def test_command_refuses_an_unknown_tool_and_a_port_that_is_taken(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        said = [
+            command(settings.home, *arguments).communicate(timeout=60)[0]
+            for arguments in (["--tool", "airflw"], ["--tool", "plain", "--port", port])
+        ]
+
+    assert said[0] == "error: TOOL is 'airflw', expected one of plain, airflow, prefect, dagster\n"
+    assert (
+        said[1].splitlines()[-1].startswith(f"error: port {port} of 127.0.0.1 can't be used (Address already in use)")
+    )

@@ -147,8 +147,30 @@ def test_s3_prefix_with_an_odd_name_is_read(vendor: Path) -> None:
 
 
 def test_missing_file_is_none(vendor: Path, serve: Serve) -> None:
-    for base in (str(vendor), str(vendor / "nowhere"), serve(partial(Quiet, directory=str(vendor)))):
+    for base in (str(vendor), serve(partial(Quiet, directory=str(vendor)))):
         assert Source(base).read("flights/1999-01.csv") is None
+
+
+@pytest.mark.parametrize("base", ["foo://x", "gs://bucket/x", "ftp://127.0.0.1/x", "memory://x", "s3://", "http://"])
+def test_source_of_an_unknown_kind_is_refused(base: str) -> None:
+    with pytest.raises(PermanentError, match=f"source is '{base}', expected a folder, or a URL that begins with http"):
+        Source(base)
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_folder_that_is_not_there_is_named(vendor: Path, prefix: str) -> None:
+    for base in (vendor / "nowhere", vendor / "planes.csv"):
+        with pytest.raises(PermanentError, match=f"source is '{prefix}{base}', expected a folder, but there is none"):
+            Source(f"{prefix}{base}")
+
+
+def test_s3_without_credentials_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(PermanentError, match=r"asks for credentials .*; set AWS_ACCESS_KEY_ID and"):
+        Source("s3://another-bucket").read(FLIGHTS)
 
 
 @pytest.mark.usefixtures("s3_env")

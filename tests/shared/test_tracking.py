@@ -40,7 +40,7 @@ def test_first_users_at_once_share_one_experiment(settings: Settings) -> None:
 
 
 def test_run_that_ends_well_is_finished(settings: Settings) -> None:
-    run_id = tracking.start_parent(FEATURES, "a", settings)
+    run_id = tracking.start_parent(FEATURES, "a", None, settings)
 
     with tracking.finishing(run_id, settings):
         assert status(run_id, settings) == "RUNNING"
@@ -48,16 +48,18 @@ def test_run_that_ends_well_is_finished(settings: Settings) -> None:
     assert status(run_id, settings) == "FINISHED"
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_run_that_ends_in_an_error_is_failed_and_the_error_passes(
-    settings: Settings, error: type[BaseException]
+@pytest.mark.parametrize(
+    ("error", "ended"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
+)
+def test_run_that_ends_in_an_error_is_failed_or_killed_and_the_error_passes(
+    settings: Settings, error: type[BaseException], ended: str
 ) -> None:
-    run_id = tracking.start_parent(FEATURES, "a", settings)
+    run_id = tracking.start_parent(FEATURES, "a", None, settings)
 
     with pytest.raises(error), tracking.finishing(run_id, settings):
         raise error
 
-    assert status(run_id, settings) == "FAILED"
+    assert status(run_id, settings) == ended
 
 
 def test_run_that_has_been_running_for_hours_is_marked_as_killed(settings: Settings) -> None:
@@ -68,13 +70,13 @@ def test_run_that_has_been_running_for_hours_is_marked_as_killed(settings: Setti
     client.set_terminated(done)
     young = client.create_run(experiment).info.run_id
 
-    tracking.start_parent(FEATURES, "a", settings)
+    tracking.start_parent(FEATURES, "a", None, settings)
 
     assert [status(run, settings) for run in (old, done, young)] == ["KILLED", "FINISHED", "RUNNING"]
 
 
 def test_metrics_without_a_value_are_left_out(settings: Settings) -> None:
-    run_id = tracking.start_parent(FEATURES, "a", settings)
+    run_id = tracking.start_parent(FEATURES, "a", None, settings)
 
     tracking.log(tracking.client(settings), run_id, {"brier": 0.5, "auc": None})
 

@@ -125,8 +125,14 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
         run = runs[trained.candidate.key]
         assert run.info.run_id == trained.run_id
         assert run.info.status == "FINISHED"
-        assert run.data.params == trained.candidate.model_dump()
+        assert trained.candidate.model_dump().items() <= run.data.params.items()
+        assert int(run.data.params["rows"]) > int(run.data.params["holdout_rows"]) > 0
+        assert run.data.tags["month"] == planned.features.month
+        (dataset,) = run.inputs.dataset_inputs
+        assert planned.features.file.sha256.startswith(dataset.dataset.digest)
         assert run.data.metrics == {"brier": trained.brier, "auc": trained.auc}
+    assert runs["EWR/logistic"].data.params["max_iter"] == "300"
+    assert runs["JFK/boosting20"].data.params["max_leaf_nodes"] == "8"
 
 
 def test_second_attempt_goes_on_in_the_first_ones_run(planned: Plan, settings: Settings) -> None:

@@ -325,9 +325,10 @@ def test_drift_is_a_warning_not_a_failure(source: Path, settings: Settings) -> N
     )
     hot.write_csv(source / WEATHER, null_value="NA")
 
-    warnings = run(source, settings).warnings
+    validated = run(source, settings)
 
-    (temp,) = [line for line in warnings if "weather.temp" in line]
+    (temp,) = [line for line in validated.warnings if "weather.temp" in line]
+    assert f"PSI {validated.drift['weather.temp']:.2f}" in temp
     assert "has drifted in 2013-02" in temp
     assert str(PSI_LIMIT) in temp
 
@@ -338,7 +339,10 @@ def test_a_month_like_the_one_before_has_no_drift(source: Path, settings: Settin
         moved = text.replace("2013,1,", "2013,2,").replace("2013-01-", "2013-02-")
         (source / table / "2013-02.csv").write_text(moved)
 
-    assert run(source, settings).warnings == ()
+    validated = run(source, settings)
+
+    assert validated.warnings == ()
+    assert set(validated.drift.values()) == {0.0}
 
 
 def test_far_fewer_rows_than_before_are_a_warning(source: Path, settings: Settings) -> None:
