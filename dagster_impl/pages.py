@@ -28,13 +28,13 @@ def of_candidates(trained: Sequence[Trained]) -> Metadata:
     return {"leaderboard": table(report.leaderboard(trained)), "trained": len(trained)} if trained else {"trained": 0}
 
 
-def of_evaluation(made: Evaluation, settings: Settings) -> Metadata:
-    models = {"challenger": made.challenger, "champion": made.champion, "base rate": made.base_rate}
+def of_evaluation(made: Evaluation, trained: Sequence[Trained], settings: Settings) -> Metadata:
+    models = {"challenger": made.challenger, "champion": made.champion}
     return {
         "decision": made.decision,
         "reason": made.reason,
         "scores": table(report.scores(made)),
-        "leaderboard": table(report.leaderboard(made.best.values(), made)),
+        "leaderboard": table(report.leaderboard(trained, made)),
         "calibration": dg.MetadataValue.md(f"![calibration]({plot.data_url(plot.calibration(made))})"),
         "MLflow": mlflow(made.run_id, settings),
     } | {name: value for who, its in models.items() if its for name, value in numbers(its, f"{who}: ").items()}

@@ -13,16 +13,19 @@ from dagster_impl.instance import LAUNCHED, UNDER_WAY, instance, stop, stop_aban
 from shared.servers import answers, port_for, show, url_of
 from shared.settings import ROOT, Settings
 
+GROUPS = ("data", "training", "evaluation", "service")
+LINEAGE = "asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in GROUPS)
+
 
 def main() -> None:
-    """Start it at the assets' lineage."""
+    """Start it; the address that is printed is that of the assets' lineage, with all groups open."""
     settings = Settings(tool="dagster")
     home = settings.home / "dagster"
     stop_orphans(settings)
     port = port_for("dagster", settings.home)
     url, where = f"http://127.0.0.1:{port}", ["--host", "127.0.0.1", "--port", str(port)]
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--target-path", str(ROOT), *where]
-    show("Dagster", f"{url}/asset-groups", command, f"{url}/server_info", home / "ui.log")
+    show("Dagster", f"{url}/{LINEAGE}", command, f"{url}/server_info", home / "ui.log")
 
 
 def stop_orphans(settings: Settings) -> None:

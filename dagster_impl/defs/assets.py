@@ -19,6 +19,7 @@ from shared.evaluate import evaluate
 from shared.features import features
 from shared.ingest import ingest
 from shared.plan import plan
+from shared.source import Source
 from shared.train import train
 from shared.validate import InvalidBatchError, validate
 
@@ -31,9 +32,10 @@ EVERY = {"partitions_def": MONTHS, "owners": ["team:late-flights"], "code_versio
 @dg.asset(**EVERY, group_name="data", kinds={"csv"}, tags={"stage": "ingest"})
 def batch(context: dg.AssetExecutionContext, settings: RunSettings) -> Batch:
     """The month's files and those of its training window, as the source has them."""
+    its = settings.of_run()
     with stage():
-        made = ingest(context.partition_key, settings.of_run())
-    context.instance.add_dynamic_partitions(MONTHS.name, [made.month])
+        made = ingest(context.partition_key if context.has_partition_key else "", its)
+    context.instance.add_dynamic_partitions(MONTHS.name, Source(its.source).months() or [made.month])
     context.add_output_metadata({"window": list(made.window), "inputs": made.inputs})
     return made
 
@@ -148,7 +150,7 @@ def evaluation(
 ) -> Iterator[dg.Output[Evaluation]]:
     with stage():
         made = evaluate(training_plan, trained_candidates, settings.of_run())
-    yield dg.Output(made, "evaluation", metadata=pages.of_evaluation(made, settings.of_run()))
+    yield dg.Output(made, "evaluation", metadata=pages.of_evaluation(made, trained_candidates, settings.of_run()))
     if made.decision == "promote":
         yield dg.Output(
             made, "challenger", metadata={origin: its.candidate.family for origin, its in made.best.items()}

@@ -77,7 +77,7 @@ def until(condition: Callable[[], T], seconds: float = 120) -> T:
 class Engine:
     """What the UI does, through its API: launch a run and read how it went."""
 
-    def __init__(self, url: str, instance: dg.DagsterInstance) -> None:
+    def __init__(self, url: str, instance: dg.DagsterInstance | None = None) -> None:
         self.url, self.instance = url, instance
 
     def query(self, query: str, **variables: Any) -> Any:
@@ -98,11 +98,11 @@ class Engine:
         run_id: str = launched["run"]["runId"]
         return run_id
 
-    def launch_pipeline(self, month: str, settings: Settings) -> str:
+    def launch_pipeline(self, month: str, settings: Settings, location: str = "dagster_impl.definitions") -> str:
         """Launch the real pipeline for a month."""
         config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
         resources = {"resources": {"settings": {"config": config}}}
-        return self.launch("retrain", resources, {"dagster/partition": month}, "dagster_impl.definitions")
+        return self.launch("retrain", resources, {"dagster/partition": month}, location)
 
     def run(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
