@@ -1,0 +1,241 @@
+"""Prefect's own pages, used as a person does: the form, a run's page, its artifacts, the buttons Cancel and Retry."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+from playwright.sync_api import Page, expect
+
+from shared import records
+from shared.settings import Settings
+from tests.conformance.test_conformance import aliases
+from tests.engines.prefect import poll
+from tests.faults import Kill
+from tests.pages.browser import page
+from tests.pages.ui import ui
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MONTH = "2013-06"
+FAMILIES = ["logistic", "tests.retries.test_prefect:slow"]  # the second one waits until the test lets it go on
+SECTIONS = ("dashboard", "runs", "flows", "deployments", "work-pools", "work-pools/create", "blocks", "blocks/catalog")
+SECTIONS += ("variables", "automations", "events", "concurrency-limits", "artifacts", "settings")
+IN_V1 = ("", "/runs", "/deployments", "/blocks/catalog", "/settings")  # the old pages, a click away
+expect.set_options(timeout=60_000)
+
+
+class UI(NamedTuple):
+    url: str
+    home: Path
+    kill: Kill
+    go: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(tool="prefect", home=self.home)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Ask Prefect's API; while its database is locked, it answers 503."""
+        answer = poll(
+            lambda: (its := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and its
+        )
+        return answer.raise_for_status().json()
+
+    def runs(self) -> list[dict[str, Any]]:
+        return self.post("flow_runs/filter", {})
+
+    def start(self, source: Path, **parameters: Any) -> str:
+        """Ask the deployment for a run on the small slice, as its form does; the address of the run's page."""
+        (deployment,) = self.post("deployments/filter", {})
+        asked = {"month": MONTH, "source": str(source), "min_rows": 100, **parameters}
+        run = self.post(f"deployments/{deployment['id']}/create_flow_run", {"parameters": asked})
+        return f"{self.url}/v2/runs/flow-run/{run['id']}"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
+    folder = tmp_path_factory.mktemp("prefect's pages é")
+    kill, home, go = Kill(folder), folder / "home", folder / "go"
+    with ui("prefect_impl.ui", home, {**kill.env, "TEST_GO": str(go)}) as url:
+        yield UI(url, home, kill, go)
+
+
+@pytest.fixture(scope="module")
+def first(shown: UI, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a run on the default data that was started with the form."""
+    with page(tmp_path_factory.mktemp("first")) as browser:
+        open_form(browser, shown.url)
+        expect(browser.get_by_text("target month, such as 2013-06")).to_be_visible()
+        browser.get_by_role("textbox", name="month").fill(MONTH)
+        browser.get_by_role("button", name="Submit").click()
+        browser.get_by_role("link", name="View run").click()
+        expect_state(browser, "Completed")
+        return browser.url.partition("?")[0]
+
+
+def open_form(browser: Page, url: str) -> None:
+    browser.goto(url)
+    browser.get_by_role("link", name="Deployments").click()
+    browser.get_by_role("link", name="monthly-retraining").click()
+    browser.get_by_role("button", name="Run", exact=True).click()
+    browser.get_by_role("menuitem", name="Custom run").click()
+
+
+def expect_state(browser: Page, name: str, seconds: float = 120) -> None:
+    expect(browser.get_by_text(name, exact=True).first).to_be_visible(timeout=seconds * 1000)
+
+
+def press(browser: Page, name: str, confirm: str) -> None:
+    """Choose from the menu of the run's page, and confirm."""
+    browser.locator("button[aria-haspopup=menu]").last.click()
+    browser.get_by_role("menuitem", name=name).click()
+    browser.get_by_role("button", name=confirm).click()
+
+
+def running_in_mlflow(settings: Settings) -> list[str]:
+    client = MlflowClient(settings.tracking_uri)
+    runs = client.search_runs([its.experiment_id for its in client.search_experiments()])
+    return [run.info.run_name for run in runs if run.info.status == "RUNNING"]
+
+
+def test_form_starts_a_run_on_the_default_data(shown: UI, first: str) -> None:
+    record = records.RunRecord.model_validate_json(records.path_of_success("prefect", MONTH, shown.home).read_bytes())
+    assert record.run_id == first.rpartition("/")[2]
+    assert len([its for its in record.stages if its.stage == "train"]) == 9
+
+
+def test_bad_month_in_the_form_gets_a_message(shown: UI, tmp_path: Path) -> None:
+    before = len(shown.runs())
+    with page(tmp_path) as browser:
+        open_form(browser, shown.url)
+        browser.get_by_role("textbox", name="month").fill("2013-6")
+        browser.get_by_role("button", name="Submit").click()
+        expect(browser.get_by_text("'2013-6' does not match").first).to_be_visible()
+    assert len(shown.runs()) == before
+
+
+def test_pages_show_what_the_run_has_made(shown: UI, first: str, tmp_path: Path) -> None:
+    (deployment,) = shown.post("deployments/filter", {})
+    with page(tmp_path) as browser:
+        browser.goto(f"{shown.url}/v2/deployments/deployment/{deployment['id']}?tab=Description")
+        expect(browser.get_by_text("Retrains the model that tells")).to_be_visible()
+        expect(browser.get_by_text("The open-source UI has no page for the assets")).to_be_visible()
+        expect(browser.get_by_text("champion-challenger")).to_be_visible()
+        made = {its["key"]: its["latest_id"] for its in shown.post("artifacts/latest/filter", {})}
+        said = {key: artifact(browser, shown.url, made[key]) for key in ("leaderboard", "evaluation", "champion")}
+        assert re.search(r"EWR\s+boosting20\s+0\.\d{4}\s+0\.\d{3}\s+✓", said["leaderboard"])
+        assert re.search(r"challenger\s+JFK\s+\d+\s+0\.\d{4}\s+0\.\d{3}", said["evaluation"])
+        assert records.read("prefect", MONTH, shown.home).champion.fingerprint in said["champion"]
+        assert "/#/models/late-flights-prefect/versions/1" in browser.get_by_role("link", name="1").get_attribute(
+            "href"
+        )
+        artifact(browser, shown.url, made["mlflow"])
+        assert "/#/experiments/" in browser.get_by_role("link", name=f"MLflow, run of {MONTH}").get_attribute("href")
+        artifact(browser, shown.url, made["calibration"])
+        assert browser.locator("img[src^=data]").evaluate("picture => picture.naturalWidth") > 100
+
+
+def artifact(browser: Page, url: str, name: str) -> str:
+    browser.goto(f"{url}/v2/artifacts/artifact/{name}")
+    expect(browser.get_by_text("Flow Run").first).to_be_visible()
+    return browser.inner_text("body")
+
+
+def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: UI, first: str, tmp_path: Path) -> None:
+    with page(tmp_path) as browser:
+        for path in (*IN_V1, *(f"/v2/{its}" for its in SECTIONS)):
+            browser.goto(shown.url + path)
+            browser.wait_for_load_state("networkidle")
+        browser.goto(first)
+        for tab in ("Details", "Logs", "Task Runs", "Artifacts", "Parameters"):
+            browser.get_by_role("tab", name=tab).click()
+            browser.wait_for_load_state("networkidle")
+
+
+def test_run_stopped_in_the_page_ends_within_seconds(shown: UI, first: str, source: Path, tmp_path: Path) -> None:
+    shown.go.unlink(missing_ok=True)
+    before = aliases(shown.settings)
+    with page(tmp_path) as browser:
+        browser.goto(shown.start(source, families=FAMILIES))
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        began = time.monotonic()
+        press(browser, "Cancel", "Cancel Flow Run")
+        expect_state(browser, "Cancelled")
+    assert time.monotonic() - began < 30  # about 8 on a quiet machine, though the fits go on
+    record = records.read("prefect", MONTH, shown.home)
+    assert (record.state, record.error) == ("failed", records.STOPPED)
+    assert running_in_mlflow(shown.settings) == []
+    assert aliases(shown.settings) == before
+    with page(tmp_path) as browser:
+        browser.goto(shown.start(source))
+        expect_state(browser, "Completed")
+    assert records.read("prefect", MONTH, shown.home).state == "success"
+
+
+def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
+    shown: UI, source: Path, tmp_path: Path
+) -> None:
+    """Prefect's only way is a deployment's run: form, schedule and API make the same one, for the same runner."""
+    shown.go.unlink(missing_ok=True)
+    with page(tmp_path) as browser:
+        browser.goto(shown.start(source, families=FAMILIES, seed=1))
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        shown.kill.at("shared.train:split")
+        shown.go.touch()
+        expect_state(browser, "Crashed")
+        poll(lambda: records.read("prefect", MONTH, shown.home).state == "failed")
+        press(browser, "Retry", "Retry")
+        expect_state(browser, "Completed")
+    record = records.read("prefect", MONTH, shown.home)
+    trained = [its.key for its in record.stages if its.stage == "train" and its.state == "success"]
+    assert trained == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in FAMILIES]
+    assert shown.kill.killed
+    assert running_in_mlflow(shown.settings) == []
+
+
+def command(home: Path, source: Path) -> tuple[list[str], dict[str, str]]:
+    words = [sys.executable, "-m", "prefect_impl.run", MONTH, "--min-rows", "100", "--source", str(source)]
+    return words, {**os.environ, "TRIPTYCH_HOME": str(home)}
+
+
+def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(
+    home: Path, source: Path, tmp_path: Path
+) -> None:
+    kill = Kill(tmp_path)
+    for number in (signal.SIGINT, signal.SIGKILL):
+        kill.at("shared.train:split", number)
+        words, env = command(home, source)
+        subprocess.run(words, env={**env, **kill.env}, capture_output=True, timeout=120, start_new_session=True)
+        assert kill.killed
+    with ui("prefect_impl.ui", home) as url, page(tmp_path) as browser:
+        shown = UI(url, home, kill, tmp_path)
+        browser.goto(f"{url}/v2/runs")
+        expect_state(browser, "Cancelled")
+        expect_state(browser, "Crashed")
+        assert sorted(run["state_name"] for run in shown.runs()) == ["Cancelled", "Crashed"]
+        browser.goto(shown.start(source))
+        expect_state(browser, "Completed")
+        assert running_in_mlflow(shown.settings) == []
+
+
+def test_command_shows_its_run_in_the_ui_that_is_up(shown: UI, source: Path, tmp_path: Path) -> None:
+    words, env = command(shown.home, source)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = records.read("prefect", MONTH, shown.home)
+    link = f"{shown.url}/v2/runs/flow-run/{record.run_id}"
+    assert f"View at {link}\n" in done.stdout + done.stderr
+    ended = re.findall(r"Task run '(.+)' - Finished in state Completed", done.stdout + done.stderr)
+    assert set(ended) >= {"ingest", "validate", "features", "plan", "EWR/logistic", "evaluate"}
+    with page(tmp_path) as browser:
+        browser.goto(link)
+        expect_state(browser, "Completed")
