@@ -12,7 +12,7 @@ from tests.faults import Kill
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
     """Kill the run worker inside `function`; the record is that of the automatic retry.
 
-    The job's tag `dagster/retry_strategy: ALL_STEPS` makes the retry a run of all steps.
+    From the fan-out on, the run's tag `dagster/retry_strategy: FROM_ASSET_FAILURE` makes the retry train all of them.
     """
     live = engine_for(settings.home, kill)
     kill.at(function)

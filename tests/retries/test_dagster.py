@@ -59,9 +59,11 @@ def test_r1_transient_fault(pipeline: Pipeline, source: Path, instance: dg.Dagst
     """What happens when the source answers 503 twice, and 429 with Retry-After?
 
     The step is tried three times, 1 s and then 3 s later (2ⁿ - 1 times the delay), each more or less by up to the
-    native jitter of one delay. Retry-After is not honoured, unless the code raises RetryRequested with it.
+    native jitter of one delay. Retry-After is not honoured, unless the code raises RetryRequested with it. (The
+    pipeline raises RetryRequested with the delays of a RetryPolicy, which it gives to no step: a policy would be handed
+    an interrupt too.)
     """
-    from dagster_impl.retries import RETRIES, is_retried, only_transient
+    from dagster_impl.stage import RETRIES, stage
 
     with scripted_source(source, {"flights/2013-06.csv": [503, 503]}) as server:
         record = pipeline(source=server.url)
@@ -84,7 +86,7 @@ def test_r1_transient_fault(pipeline: Pipeline, source: Path, instance: dg.Dagst
     assert delays(instance, result.run_id) == [2]
     assert second - first >= 2
     evidence(said="STEP_UP_FOR_RETRY twice, STEP_SUCCESS; Retry-After ignored", attempts={"batch": 3}, delays=waited)
-    evidence.code(only_transient, is_retried)
+    evidence.code(stage)
 
 
 @dg.op(retry_policy=dg.RetryPolicy(max_retries=2))
@@ -108,10 +110,10 @@ def test_r2_permanent_fault(
 ) -> None:
     """Is a batch that breaks a rule tried once?
 
-    By default no: a RetryPolicy retries every exception; a `Failure` with `allow_retries=False` is tried once, and so
-    the pipeline raises what is permanent.
+    By default no: a RetryPolicy retries every exception but a `Failure` with `allow_retries=False`. So the pipeline has
+    none, and asks for a retry where it helps.
     """
-    from dagster_impl.retries import only_transient
+    from dagster_impl.stage import stage
 
     result = permanent_faults.execute_in_process(instance=instance, raise_on_error=False)
     assert attempts(instance, result.run_id) == {"raises": 3, "gives_up": 1}
@@ -125,7 +127,7 @@ def test_r2_permanent_fault(
     assert failure.step_key == "validated_batch"
     assert delays(pipeline.instance, record.run_id) == []
     evidence(said="STEP_FAILURE at once; a plain exception: tried 3 times", attempts={"validated_batch": 1})
-    evidence.code(only_transient)
+    evidence.code(stage)
 
 
 @dg.op(out=dg.DynamicOut())
@@ -346,14 +348,11 @@ def test_r7_killed_in_mid_fan_out(live: Engine, tmp_path: Path, evidence: Eviden
     """The run's process is killed while the second of three candidates trains: is one lost by the automatic retry?
 
     By default yes, the one that had not begun: the retry from failure repeats only what was running, and the fan-in
-    succeeds without the rest. The tag `dagster/retry_strategy: ALL_STEPS`, which the pipeline has, loses none.
+    succeeds without the rest. The tag `dagster/retry_strategy: ALL_STEPS` loses none; so does FROM_ASSET_FAILURE where
+    the fan-out is a graph asset, as in the pipeline, whose fan-out tags its own run so.
     """
-    from dagster_impl.defs.jobs import TAGS
-
-    go, got = tmp_path / "go", {}
-    runs = {
-        name: live.launch("fan", tags={"go": str(go)} | tags) for name, tags in {"default": {}, "idiom": TAGS}.items()
-    }
+    go, tags = tmp_path / "go", {"default": {}, "idiom": {"dagster/retry_strategy": "ALL_STEPS"}}
+    runs = {name: live.launch("fan", tags={"go": str(go)} | its) for name, its in tags.items()}
     for run_id in runs.values():
         until(lambda run_id=run_id: "train_slowly[JFK]" in attempts(live.instance, run_id))
         os.kill(live.pid(run_id), signal.SIGKILL)
