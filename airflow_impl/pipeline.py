@@ -105,7 +105,7 @@ def late_flights() -> None:
     Mark a run as failed to stop it.
     """
 
-    @task(inlets=[SOURCE])
+    @task
     def ingest(*, params: dict[str, Any]) -> Batch:
         """Read the month, its training window of three months and the lookup tables into the local store."""
         from shared.ingest import ingest
@@ -119,7 +119,7 @@ def late_flights() -> None:
 
         return validate(batch, settings())
 
-    @task(outlets=[FEATURES])
+    @task(inlets=[SOURCE], outlets=[FEATURES])
     def features(validated: Validated, *, outlet_events: Any) -> Features:
         """Join what is known before departure into one file."""
         from shared.features import features
@@ -144,7 +144,7 @@ def late_flights() -> None:
     @task(
         pool="train",
         map_index_template="{{ task.op_kwargs['candidate'].key }}",
-        doc_md="Fit one candidate, and score it on the window's last 14 days.",  # a mapped task's docstring is not shown
+        doc_md="Fit one candidate, and score it on the window's last 14 days.",  # its docstring is not shown
     )
     def train(candidate: Candidate, planned: Plan) -> Trained:
         from shared.train import train

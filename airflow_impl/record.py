@@ -49,7 +49,7 @@ def month_of(run: DagRun) -> str:
     """What was asked for, or the Dag's default: a run that materializes an asset asks for nothing."""
     from airflow_impl.pipeline import PARAMS
 
-    return str(run.conf.get("month", PARAMS["month"].value))
+    return str((run.conf or {}).get("month", PARAMS["month"].value))
 
 
 def xcom(run: DagRun, stage: str, session: Session, key: str = "return_value") -> Any:
