@@ -243,7 +243,8 @@ def test_r6_killed_process(live: Engine, home: Path, source: Path, tmp_path: Pat
 
     The worker sees its task's process die at once; a dead worker is seen when its heartbeat has timed out (12 s here,
     300 s by default). Both tries fail and the scheduler starts the next one; but the dead worker's task goes on, as an
-    orphan, beside its own second try. A `dag.test()` has no scheduler: its run and task stay `running`.
+    orphan, beside its own second try. A `dag.test()` has no scheduler: its run and task stay `running`, until the
+    pipeline's next command ends them.
     """
     runs = {whose: live.start("mortal") for whose in ("task", "worker")}
     pids = {whose: poll(lambda run=run: live.result("mortal", run, "work", "pid")) for whose, run in runs.items()}
@@ -275,7 +276,7 @@ def test_r6_killed_process(live: Engine, home: Path, source: Path, tmp_path: Pat
         left = database.execute("select r.state, t.state from dag_run r join task_instance t using (run_id)").fetchall()
     assert ("running", "running") in left
     evidence(said="failed, then success; worker: heartbeat timeout, orphan", seconds_to_detection=seen)
-    evidence(attempts={"task": 2, "worker": 2}, states={"dag.test()": "running, for ever"})
+    evidence(attempts={"task": 2, "worker": 2}, states={"dag.test()": "running, until the next command"})
     evidence(orphan="the dead worker's task, which goes on running")
     evidence.code(mortal)
 
