@@ -8,28 +8,29 @@ if __name__ == "__main__":
     interrupt.while_loading()
 
 from shared import servers, tracking
+from shared.records import TOOLS
 from shared.settings import Settings
 
 
 def main() -> None:
     settings = Settings()
     port = servers.port_for("mlflow", settings.home)
-    tracking.client(settings)
     url = servers.url_of("mlflow", settings.home)
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *(
-            "--backend-store-uri",
-            settings.tracking_uri,
-            "--default-artifact-root",
-            (settings.mlflow / "artifacts").as_uri(),
-        ),
-    ]
+    experiments = {f"runs of {tool}": experiment_of(Settings(tool=tool)) for tool in TOOLS}
+    pages = {name: tracking.page(f"experiments/{its}/runs", settings) for name, its in experiments.items() if its}
+    pages["models"] = tracking.page("models", settings)
+    where = ["--backend-store-uri", settings.tracking_uri]
+    where += ["--default-artifact-root", (settings.mlflow / "artifacts").as_uri()]
+    listen = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # Its job execution would start seven processes that nothing here needs.
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    servers.show(
-        "MLflow", tracking.page("experiments", settings), command, f"{url}/health", settings.mlflow / "ui.log", env
-    )
+    command = [sys.executable, "-m", "mlflow", "server", *listen, *where]
+    servers.show("MLflow", url, command, f"{url}/health", settings.mlflow / "ui.log", env, pages)
+
+
+def experiment_of(settings: Settings) -> str | None:
+    found = tracking.client(settings).get_experiment_by_name(settings.experiment)
+    return str(found.experiment_id) if found else None
 
 
 if __name__ == "__main__":

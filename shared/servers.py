@@ -106,14 +106,22 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def show(
-    name: str, url: str, command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None
+    name: str,
+    url: str,
+    command: Sequence[str],
+    health: str,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a web UI until Ctrl-C (or SIGTERM), its URL printed when it is ready."""
+    """Run a web UI until Ctrl-C (or SIGTERM), its URL and those of some pages, by name, printed when it is ready."""
     interrupt.while_waiting()
     print(f"{name} is starting (log: {os.path.relpath(log)}) …", flush=True)
     try:
         with server(command, health, log, env) as process:
             print(f"{name}: {url}   (Ctrl-C stops it)", flush=True)
+            for page, its_url in (pages or {}).items():
+                print(f"  {page}: {its_url}", flush=True)
             process.wait()
     except KeyboardInterrupt:
         print(f"\n{name} has stopped.")

@@ -108,7 +108,7 @@ class Served:
 def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
     """An app with `GET /health` and `POST /predict`; it looks every 2 seconds whether the alias has moved.
 
-    Its pages, `/docs` and `/redoc`, need no other host.
+    Its page, `/docs`, needs no other host; ReDoc's would.
     """
     served = Served(alias, settings)
 
@@ -119,7 +119,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
         yield
         served.stopped.set()
 
-    app = FastAPIOffline(title=settings.model_name, description=ABOUT, lifespan=lifespan)
+    app = FastAPIOffline(redoc_url=None, title=settings.model_name, description=ABOUT, lifespan=lifespan)
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:

@@ -1,0 +1,78 @@
+"""MLflow's pages, as `make mlflow-ui` opens them: what was asked, what came of it, and where it came from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import Page
+
+from shared import registry, tracking
+from shared.contracts import Deployment, Evaluation
+from shared.deploy import deploy
+from shared.evaluate import evaluate
+from shared.features import features
+from shared.ingest import ingest
+from shared.plan import plan
+from shared.settings import Settings
+from shared.train import train
+from shared.validate import validate
+from tests.pages.browser import page
+from tests.pages.ui import ui
+
+pytestmark = pytest.mark.slow
+
+ORCHESTRATOR = "http://127.0.0.1:1/runs/one"
+
+
+@pytest.fixture(scope="module")
+def shown(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A month's run, and MLflow's UI that shows it."""
+    home = tmp_path_factory.mktemp("mlflow's hôme")
+    settings = Settings(home=home, source=str(source), min_rows=100, families=("logistic",))
+    table = features(validate(ingest("2013-06", settings), settings), settings)
+    planned = plan(table, "one", settings, ORCHESTRATOR)
+    trained = [train(candidate, planned, settings) for candidate in planned.candidates]
+    evaluation = evaluate(planned, trained, settings)
+    deployment = deploy(evaluation, settings)
+    with ui("shared.mlflow_ui", home):
+        yield SimpleNamespace(settings=settings, evaluation=evaluation, deployment=deployment, trained=trained)
+
+
+def see(opened: Page, *texts: str) -> None:
+    for text in texts:
+        opened.get_by_text(text).first.wait_for()
+
+
+def test_experiment_opens_with_its_runs(shown: SimpleNamespace, tmp_path: Path) -> None:
+    with page(tmp_path) as opened:
+        opened.goto(tracking.page("experiments/1/runs", shown.settings))
+        see(opened, "One run for each month that plain has trained")
+        opened.get_by_role("link", name="2013-06").click()
+        see(opened, "Parameters", "min_rows")
+
+
+def test_runs_page_shows_link_decision_parameters_and_plot(shown: SimpleNamespace, tmp_path: Path) -> None:
+    evaluation: Evaluation = shown.evaluation
+    with page(tmp_path) as opened:
+        opened.goto(tracking.run_url(evaluation.run_id, shown.settings))
+        link = opened.get_by_role("link", name="run one of the orchestrator")
+        link.wait_for()
+        assert link.get_attribute("href") == ORCHESTRATOR
+        see(opened, evaluation.reason, "window", "2013-05", "families", "seed")
+        opened.goto(tracking.page(f"experiments/1/runs/{evaluation.run_id}/artifacts/calibration.svg", shown.settings))
+        see(opened, "calibration.svg")
+        opened.wait_for_function("[...document.images].some(image => image.naturalWidth >= 300)")
+
+
+def test_candidates_page_shows_dataset_rows_and_hyperparameters(shown: SimpleNamespace, tmp_path: Path) -> None:
+    with page(tmp_path) as opened:
+        opened.goto(tracking.run_url(shown.trained[0].run_id, shown.settings))
+        see(opened, "features/2013-06.arrow", "month", "holdout_rows", "max_iter", "brier")
+
+
+def test_versions_page_says_why_it_is_in_service(shown: SimpleNamespace, tmp_path: Path) -> None:
+    deployment: Deployment = shown.deployment
+    with page(tmp_path) as opened:
+        opened.goto(registry.version_url(deployment.version, shown.settings))
+        see(opened, shown.evaluation.reason, "Trained on 2013-05.", "champion", "Schema")
