@@ -64,7 +64,7 @@ def tell_once(record: logging.LogRecord) -> bool:
     What sinks the run stands in the summary, what sinks a candidate in the candidate's line.
     """
     said = record.getMessage()
-    if interrupt.requested.is_set() or record.exc_info or OF_HOOKS.match(said):
+    if interrupt.noticed.is_set() or record.exc_info or OF_HOOKS.match(said):
         return "- Retry " in said
     if getattr(record, "task_name", "") != "train":
         record.msg, record.args = ENDED_BADLY.sub(r"\1", said), ()
