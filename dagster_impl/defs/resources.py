@@ -47,19 +47,19 @@ class JsonIOManager(dg.ConfigurableIOManager):
             store.write_atomically(self._latest(context), data)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        made = context.upstream_output
-        assert made
-        try:
-            path = self._of_run(made)
-        except dg.DagsterInvariantViolationError:  # no step of this run makes it
-            path = self._latest(made)
+        assert context.upstream_output
+        path = self._of_run(context.upstream_output)
+        if not path.exists():  # no step of this run makes it
+            path = self._latest(context)
         return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
 
     def _of_run(self, context: dg.OutputContext) -> Path:
         return self._root.joinpath("runs", *context.get_identifier()[:-1], f"{context.get_identifier()[-1]}.json")
 
-    def _latest(self, context: dg.OutputContext) -> Path:
-        return self._root.joinpath(*context.get_asset_identifier()[:-1], f"{context.get_asset_identifier()[-1]}.json")
+    def _latest(self, context: dg.OutputContext | dg.InputContext) -> Path:
+        month = [context.partition_key] if context.has_partition_key else []
+        *folders, name = [*context.asset_key.path, *month]
+        return self._root.joinpath(*folders, f"{name}.json")
 
 
 @dg.definitions

@@ -297,7 +297,7 @@ def test_d7_instance_is_found_by_name(live: Engine, pipeline: Pipeline, evidence
         dg.DynamicOutput("", mapping_key="EWR/logistic")
 
     config = dg.RunConfig(resources={"settings": RunSettings.of(pipeline.settings())})
-    result = pipeline.job.execute_in_process(config, live.instance, partition_key="2013-06")
+    result = pipeline.job.execute_in_process(config, live.instance, tags={"dagster/partition": "2013-06"})
     answer = live.query(STEPS, run=result.run_id)
     found = {its["stepKey"]: its["status"] for its in answer["runOrError"]["stepStats"]}
     assert found["trained_candidates.train[EWR__logistic]"] == "SUCCESS"
