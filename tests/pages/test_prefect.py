@@ -90,7 +90,7 @@ def open_form(browser: Page, url: str) -> None:
     browser.get_by_role("menuitem", name="Custom run").click()
 
 
-def expect_state(browser: Page, name: str, seconds: float = 120) -> None:
+def expect_state(browser: Page, name: str, seconds: float = 200) -> None:
     expect(browser.get_by_text(name, exact=True).first).to_be_visible(timeout=seconds * 1000)
 
 
