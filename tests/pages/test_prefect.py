@@ -135,9 +135,9 @@ def test_pages_show_what_the_run_has_made(shown: UI, first: str, tmp_path: Path)
         assert re.search(r"EWR\s+boosting20\s+0\.\d{2,4}\s+0\.\d{2,4}\s+✓", said["leaderboard"])
         assert re.search(r"challenger\s+JFK\s+\d+\s+0\.\d{2,4}\s+0\.\d{2,4}", said["evaluation"])
         assert records.read("prefect", MONTH, shown.home).champion.fingerprint in said["champion"]
-        assert "/#/models/late-flights-prefect/versions/1" in browser.get_by_role("link", name="1").get_attribute(
-            "href"
-        )
+        assert "/#/models/late-flights-prefect/versions/1" in browser.get_by_role(
+            "link", name="1", exact=True
+        ).get_attribute("href")
         artifact(browser, shown.url, made["mlflow"])
         assert "/#/experiments/" in browser.get_by_role("link", name=f"MLflow, run of {MONTH}").get_attribute("href")
         artifact(browser, shown.url, made["calibration"])
