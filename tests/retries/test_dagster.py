@@ -249,8 +249,8 @@ def test_r5_resume_after_a_fix(pipeline: Pipeline, home: Path, evidence: Evidenc
     """
     from dagster_impl.defs.assets import champion
 
-    obstacle = home / "mlflow" / "artifacts" / "triptych-dagster"
-    obstacle.parent.mkdir(exist_ok=True)
+    obstacle = home / "mlflow" / "artifacts" / "triptych-dagster" / "models"
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
     obstacle.touch()  # a file where the folder of the registered models should be
     failed = pipeline()
     assert attempts(pipeline.instance, failed.run_id).keys() >= {"batch", "evaluation", "champion"}
