@@ -54,8 +54,10 @@ def record_of(run_id: str, instance: DagsterInstance) -> RunRecord:
 
 
 def is_of_all_stages(run: dg.DagsterRun, instance: DagsterInstance) -> bool:
-    """Whether the run, or the one that it retries, was asked for all assets: some of them are no run of the month."""
+    """Whether the run, or the one that it retries, was asked for a month and for all its assets."""
     *_, first = chain(run, instance)
+    if "dagster/partition" not in run.tags:
+        return False
     return not first.asset_selection or {key.to_user_string() for key in first.asset_selection} >= STAGES.keys()
 
 
