@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -28,6 +30,20 @@ def while_loading() -> None:
     """End the process at once: an exception might be swallowed by a library that is being imported."""
     for number in SIGNALS:
         signal.signal(number, end_at_once)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """A command that is started in the block gets an interrupt once it can heed it, which is `while_loading`.
+
+    Python itself, as it starts, would answer with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def while_waiting() -> None:

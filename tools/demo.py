@@ -54,12 +54,15 @@ def run(tool: str) -> float:
     print(f"\n=== {tool}: {' and '.join(MONTHS)} ===", flush=True)
     module = "shared.plain" if tool == "plain" else f"{tool}_impl.run"
     began = time.perf_counter()
-    process = servers.guarded([str(python_of(tool)), "-m", module, *MONTHS], {"TRIPTYCH_HOME": str(HOME)})
+    process = None
     try:
+        with interrupt.held():
+            process = servers.guarded([str(python_of(tool)), "-m", module, *MONTHS], {"TRIPTYCH_HOME": str(HOME)})
         process.wait()
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
+        if process:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
         raise
     return time.perf_counter() - began
 
