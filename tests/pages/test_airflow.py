@@ -80,11 +80,10 @@ def trigger(shown: Page, place: SimpleNamespace, month: str = "2013-06", setting
 
 
 def materialize(shown: Page, place: SimpleNamespace) -> str:
-    """Start a run by asking for a new champion on the asset's page; the run has the Dag's defaults."""
+    """Start a run by asking for a new champion in the list of assets; the run has the Dag's defaults."""
     before = place.engine.runs(DAG)
     shown.goto(f"{place.url}/assets")
-    shown.get_by_role("link", name="late_flights_champion").click()
-    shown.get_by_role("button", name="Create Event").click()
+    shown.get_by_role("row", name="late_flights_champion").get_by_label("Create Event").click()
     shown.get_by_role("dialog").get_by_text("Materialize", exact=True).click()
     shown.get_by_role("dialog").get_by_role("button", name="Create Event").click()
     (run_id,) = poll(lambda: set(place.engine.runs(DAG)) - set(before))
