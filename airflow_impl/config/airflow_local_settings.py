@@ -9,6 +9,6 @@ if "scheduler" in sys.argv:
     import shared.deploy
     import shared.ingest
     import shared.train
-    import shared.validate  # noqa: F401
+    import shared.validate
 elif "api-server" in sys.argv:  # where a person stops a run, which must end at once in MLflow too
     import shared.tracking  # noqa: F401
