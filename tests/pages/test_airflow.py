@@ -85,7 +85,7 @@ def materialize(shown: Page, place: SimpleNamespace) -> str:
     shown.goto(f"{place.url}/assets")
     shown.get_by_role("row", name="late_flights_champion").get_by_label("Create Event").click()
     shown.get_by_role("dialog").get_by_text("Materialize", exact=True).click()
-    shown.get_by_role("dialog").get_by_role("button", name="Create Event").click()
+    shown.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
     (run_id,) = poll(lambda: set(place.engine.runs(DAG)) - set(before))
     return str(run_id)
 
