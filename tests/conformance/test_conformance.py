@@ -119,6 +119,14 @@ def test_missing_month_fails_at_once(both: SimpleNamespace) -> None:
     assert differences(plain, tool) == []
 
 
+@pytest.mark.parametrize("wrong", ["foo://bucket/folder", "/no such folder"])
+def test_source_that_can_not_be_is_named_in_one_sentence(both: SimpleNamespace, wrong: str) -> None:
+    plain, tool = both.plain(source=wrong), both.tool(source=wrong)
+    assert tool.error == plain.error
+    assert f"source is {wrong!r}, expected a folder" in tool.error
+    assert differences(plain, tool) == []
+
+
 def test_rejected_batch_is_put_aside_and_nothing_downstream_sees_it(
     both: SimpleNamespace, source: Path, tmp_path: Path
 ) -> None:
