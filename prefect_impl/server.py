@@ -3,7 +3,7 @@
 import atexit
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -15,12 +15,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 from prefect_impl import HOME
 from shared import servers
 
-PAGES = HOME / "pages"
-SOURCES = "'self' 'unsafe-inline' 'unsafe-eval' data: blob: http://127.0.0.1:* ws://127.0.0.1:*"
-POLICY = f'<meta http-equiv="Content-Security-Policy" content="default-src {SOURCES}">'
-
 ENVIRONMENT = {
-    "PREFECT_UI_STATIC_DIRECTORY": str(PAGES),
+    "PREFECT_UI_STATIC_DIRECTORY": str(HOME / "pages"),
     # The server would look for its catalogue of workers on GitHub first; it has a copy.
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "127.0.0.1,localhost",
@@ -28,27 +24,30 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def running(port: int, *options: str) -> Iterator[str]:
-    """Run `prefect server start` on the port of 127.0.0.1 until the block ends; yields its URL."""
+def running(port: int, *command: str) -> Iterator[str]:
+    """Run the server by the command, on the port of 127.0.0.1, until the block ends; yields its URL."""
     url, log = f"http://127.0.0.1:{port}", HOME / f"server-{port}.log"
-    start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     env = {**ENVIRONMENT, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
     print("Prefect's server is starting …", flush=True)
     with ExitStack() as stack:
         # Of two servers that make a new database at the same time, one would fail.
         with FileLock(HOME / "server.lock"):
-            stack.enter_context(servers.server([*start, *options], f"{url}/api/health", log, env))
-        confine(PAGES)
+            stack.enter_context(servers.server([sys.executable, "-m", *command], f"{url}/api/health", log, env))
         yield url
     log.unlink(missing_ok=True)
 
 
-def confine(pages: Path) -> None:
-    """Let the browser ask nobody else for the pages' sake: they want analytics and logos, whatever the settings."""
-    for index in pages.glob("v?/index.html"):
-        page = index.read_text("utf-8")
-        if POLICY not in page:
-            index.write_text(page.replace("<head>", f"<head>{POLICY}"), "utf-8")
+def with_pages() -> AbstractContextManager[str]:
+    """The server with its web UI, on the port that the home keeps for it."""
+    port = servers.port_for("prefect", HOME.parent)
+    return running(port, "prefect_impl.pages", str(port))
+
+
+def without_pages() -> AbstractContextManager[str]:
+    """The server for the runs of one process: no web UI, and nothing that starts runs."""
+    port = servers.free_port()
+    start = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    return running(port, *start, "--no-ui", "--no-scheduler", "--no-late-runs")
 
 
 @cache
@@ -62,10 +61,7 @@ def ensure() -> None:
     if is_ours(pages):
         url, shown = pages, pages_of(pages)
     else:
-        url, shown = (
-            stack.enter_context(running(servers.free_port(), "--no-ui", "--no-scheduler", "--no-late-runs")),
-            "",
-        )
+        url, shown = stack.enter_context(without_pages()), ""
     stack.enter_context(temporary_settings({PREFECT_API_URL: f"{url}/api", PREFECT_UI_URL: shown}))
 
 

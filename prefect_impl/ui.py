@@ -14,7 +14,7 @@ from shared import servers
 def main() -> None:
     """Show the UI until Ctrl-C or SIGTERM; the process that serves the flow ends first, then the server."""
     interrupt.while_waiting()
-    with server.running(servers.port_for("prefect", HOME.parent)) as url:
+    with server.with_pages() as url:
         port = servers.free_port()
         env = {
             "PREFECT_API_URL": f"{url}/api",

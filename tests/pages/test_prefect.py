@@ -150,7 +150,7 @@ def artifact(browser: Page, url: str, name: str, shows: str) -> None:
 
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: UI, first: str, tmp_path: Path) -> None:
     with page(tmp_path) as browser:
-        for path in (*IN_V1, *(f"/v2/{its}" for its in SECTIONS)):
+        for path in ("/docs", "/api/docs", "/redoc", *IN_V1, *(f"/v2/{its}" for its in SECTIONS)):
             browser.goto(shown.url + path)
             browser.wait_for_load_state("networkidle")
         browser.goto(first)
