@@ -9,18 +9,14 @@ Row = dict[str, str | int | float]
 
 def leaderboard(trained: Iterable[Trained], evaluation: Evaluation | None = None) -> list[Row]:
     """The candidates by origin airport, the best first; once they are evaluated, the chosen ones are marked."""
-    chosen = {its.candidate.key for its in evaluation.best.values()} if evaluation else set()
-    ranked = sorted(trained, key=lambda its: (its.candidate.origin, its.brier))
-    return [
-        {
-            "origin": its.candidate.origin,
-            "family": its.candidate.family,
-            "Brier score": round(its.brier, 4),
-            "AUC": rounded(its.auc),
-            "chosen": "✓" if its.candidate.key in chosen else "",
-        }
-        for its in ranked
-    ]
+    rows: list[Row] = []
+    for its in sorted(trained, key=lambda its: (its.candidate.origin, its.brier)):
+        origin, family = its.candidate.origin, its.candidate.family
+        row: Row = {"origin": origin, "family": family, "Brier score": round(its.brier, 4), "AUC": rounded(its.auc)}
+        if evaluation:
+            row["chosen"] = "✓" if evaluation.best[origin].candidate == its.candidate else ""
+        rows.append(row)
+    return rows
 
 
 def scores(evaluation: Evaluation) -> list[Row]:

@@ -153,6 +153,7 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamesp
             shown.goto(f"{place.url}/{path}")
             shown.wait_for_load_state("networkidle")
             assert not shown.get_by_text("Page Not Found").count(), path
+        shown.goto(f"{place.url}/docs")
 
 
 def test_run_stopped_in_the_page_ends_within_seconds(place: SimpleNamespace, run: str, tmp_path: Path) -> None:

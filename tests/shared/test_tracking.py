@@ -1,14 +1,20 @@
 """MLflow: one store for all, made once, and no run left as running by mistake."""
 
+import itertools
+import multiprocessing
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from shared import tracking
-from shared.contracts import Features, File
+from shared.contracts import Candidate, Features, File, PermanentError, Plan
 from shared.settings import Settings
 
+STEP = 0.2  # seconds from one kill to the next
 FEATURES = Features(
     month="2013-06",
     window=("2013-05",),
@@ -30,6 +36,47 @@ def test_store_and_artifacts_lie_in_the_home(settings: Settings) -> None:
     assert (settings.home / "mlflow" / "mlflow.db").is_file()
     assert experiment.name == "triptych-plain"
     assert experiment.artifact_location == (settings.home / "mlflow" / "artifacts" / "triptych-plain").as_uri()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_database_whose_making_is_killed_at_any_moment_is_made_by_the_next_user(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["shared.tracking"])
+    for moment in itertools.count():
+        settings = Settings(home=tmp_path / f"killed after {moment * STEP:.1f} s")
+        maker = processes.Process(target=tracking.client, args=[settings])
+        maker.start()
+        while not settings.mlflow.exists():
+            time.sleep(0.005)
+        time.sleep(moment * STEP)  # the moment of the kill
+        in_time = not settings.mlflow_database.exists()
+        maker.kill()
+        maker.join()
+        if not in_time:
+            break
+        assert tracking.experiment_id(settings)
+    assert moment > 2, "few were killed in time"
+
+
+def test_database_that_is_half_made_is_told_with_the_cure(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.mlflow.mkdir()
+    with closing(sqlite3.connect(settings.mlflow_database)) as database:
+        database.execute("CREATE TABLE experiments (id INTEGER)")
+
+    with pytest.raises(PermanentError, match=r"mlflow\.db is not whole, .*; delete this file, and run the month again"):
+        tracking.client(settings)
+
+
+def test_runs_of_a_stopped_orchestrators_run_are_killed_and_no_others(settings: Settings) -> None:
+    stopped, other = (tracking.start_parent(FEATURES, name, None, settings) for name in ("a", "b"))
+    planned = Plan(features=FEATURES, candidates=(), experiment=settings.experiment, run_id=stopped)
+    nested = tracking.start_candidate(planned, Candidate(origin="EWR", family="logistic"), settings)
+
+    tracking.kill("a", settings)
+
+    assert [status(run, settings) for run in (stopped, nested, other)] == ["KILLED", "KILLED", "RUNNING"]
 
 
 def test_first_users_at_once_share_one_experiment(settings: Settings) -> None:
