@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import TOOL
 
-# Seconds from one kill to the next. Each costs two starts of the tool; by hand it was tried every 0.1 s.
-STEP = 0.5
+# Seconds from one kill to the next; each costs two starts of the tool. tests/shared/test_tracking.py has shorter steps.
+STEP = 1.0
 COMMAND = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--families", "logistic", "--min-rows", "100"]
 
 # What a first run makes: when its making has begun, and when it has ended.
