@@ -76,3 +76,16 @@ def test_versions_page_says_why_it_is_in_service(shown: SimpleNamespace, tmp_pat
     with page(tmp_path) as opened:
         opened.goto(registry.version_url(deployment.version, shown.settings))
         see(opened, shown.evaluation.reason, "Trained on 2013-05.", "champion", "Schema")
+
+
+def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: SimpleNamespace, tmp_path: Path) -> None:
+    run = f"experiments/1/runs/{shown.evaluation.run_id}"
+    of_experiment = [
+        f"experiments/1/{its}" for its in ("overview", "traces", "models", "datasets", "prompts", "judges")
+    ]
+    paths = ["", "experiments", *of_experiment, run, f"{run}/model-metrics", f"{run}/artifacts", f"{run}/traces"]
+    with page(tmp_path) as opened:
+        for path in (*paths, "models", "models/late-flights-plain", "prompts", "gateway", "mcp-servers", "settings"):
+            opened.goto(tracking.page(path, shown.settings))
+            opened.get_by_role("link", name="Settings").wait_for()
+            opened.wait_for_timeout(500)  # some pages ask again and again: there is no end to wait for
