@@ -33,13 +33,22 @@ def end_session(leader: int, but: int | None = None) -> None:
     """Ask the leader's process group to end, then kill what is left of its session, in whatever group, except `but`."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGTERM)
+    if not gone(leader, but):
+        for pid in session(leader):
+            if pid != but:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        gone(leader, but)
+
+
+def gone(leader: int, but: int | None) -> bool:
+    """Wait until the session has no process any more, except `but`; False if it still has after STOP_SECONDS."""
     deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and [pid for pid in session(leader) if pid != but]:
+    while [pid for pid in session(leader) if pid != but]:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.1)
-    for pid in session(leader):
-        if pid != but:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    return True
 
 
 def session(leader: int) -> list[int]:
