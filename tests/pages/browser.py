@@ -42,6 +42,7 @@ def page(folder: Path) -> Iterator[Page]:
             # What the page's own policy forbids never leaves the browser.
             context.on("requestfailed", lambda its: its.failure == "csp" and asked.remove(its.url))
             context.on("page", lambda new: new.on("websocket", lambda socket: asked.append(socket.url)))
+            context.set_default_timeout(120_000)  # a machine on which other tests run takes long for everything
             opened = context.new_page()
             try:
                 yield opened

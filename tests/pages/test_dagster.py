@@ -75,8 +75,16 @@ def up(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def launch(at: Page, up: UI, month: str) -> None:
     """Fill in the job's form with a month only, and press its button."""
     at.goto(up.url + JOB)
-    at.get_by_placeholder("Partition").click()
-    at.get_by_text(month, exact=True).first.click()
+    field, option = at.get_by_placeholder("Partition"), at.get_by_text(month, exact=True).first
+
+    def listed() -> bool:
+        field.click()
+        at.wait_for_timeout(1000)
+        return option.is_visible()
+
+    until(listed)  # the page closes the list when it draws itself anew
+    option.click()
+    expect(at.get_by_text(f"partition: {month}")).to_be_visible()
     at.get_by_role("button", name="Launch Run").click()
     at.wait_for_url("**/runs/*")
 
@@ -122,6 +130,9 @@ def test_bad_month_in_the_form_gets_a_message(up: UI, tmp_path: Path) -> None:
         at.get_by_text("Add a partition").click()
         at.get_by_placeholder("name").fill("2030-01")
         at.get_by_role("button", name="Save").click()
+        expect(at.get_by_placeholder("name")).not_to_be_visible()
+        materialize(at, up)
+        choose(at, "2030-01")
         at.get_by_role("button", name="Launch 1 run").click()
         at.get_by_text("View", exact=True).click()
         expect(at.get_by_text("flights/2030-01.csv is missing at the source").first).to_be_visible()
