@@ -26,6 +26,8 @@ FOLDERS = {
     "prefect": ["tests/conformance", "tests/prefect_impl"],
     "dagster": ["tests/shared", "tests/conformance", "tests/pages/test_mlflow.py", "tests/pages/test_serving.py"],
 }
+# Afterwards, one after the other: a person has the machine to himself, too.
+PAGES = {f"{tool}-pages": tool for tool in FOLDERS}
 
 
 def main() -> None:
@@ -33,17 +35,24 @@ def main() -> None:
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     print(
-        f"Running the tests of {len(FOLDERS)} environments side by side; each one's output follows at its end.",
+        f"Running the tests of {len(FOLDERS)} environments side by side, then those of the tools' own pages; "
+        "each one's output follows at its end.",
         flush=True,
     )
     interrupt.while_waiting()
-    runs = {tool: start(tool, sys.argv[1:]) for tool in FOLDERS}
+    runs: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        counts = {tool: result(tool, process) for tool, process in runs.items()}
+        for tool, folders in FOLDERS.items():
+            scenarios_of_tool = [f"tests/{topic}/test_{tool}.py" for topic in scenarios.TOPICS]
+            runs[tool] = start(tool, tool, [*folders, *scenarios_of_tool])
+        counts = {name: result(name, process) for name, process in runs.items()}
+        for name, tool in PAGES.items():
+            runs[name] = start(name, tool, [f"tests/pages/test_{tool}.py"])
+            counts[name] = result(name, runs[name])
     except KeyboardInterrupt:
         stop(runs)
         interrupt.end("the tests were stopped")
-    idle = [tool for tool, (passed, failed, _) in counts.items() if passed + failed == 0]
+    idle = [tool for tool in FOLDERS if sum(counts[tool][:2]) == 0]
     for tool in idle:
         print(f"error: no test ran in the environment for {tool}, expected some; see above")
     changed = [] if sys.argv[1:] else scenarios.disagreements()
@@ -54,32 +63,32 @@ def main() -> None:
     sys.exit(bool(failed or idle or changed))
 
 
-def start(tool: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Start the environment's tests; their output goes to a file beside the report."""
-    report = EVIDENCE / f"{tool}.xml"
+def start(name: str, tool: str, files: list[str]) -> subprocess.Popen[bytes]:
+    """Start tests in the tool's environment; their output goes to a file beside the report."""
+    report = EVIDENCE / f"{name}.xml"
     report.unlink(missing_ok=True)
-    scratch = f"--basetemp={SCRATCH / tool}"
-    files = [*FOLDERS[tool], *(f"tests/{topic}/test_{tool}.py" for topic in (*scenarios.TOPICS, "pages"))]
-    command = [str(python_of(tool)), "-m", "pytest", *files, f"--junitxml={report}", scratch, *arguments]
+    scratch = f"--basetemp={SCRATCH / name}"
+    command = [str(python_of(tool)), "-m", "pytest", *files, f"--junitxml={report}", scratch, *sys.argv[1:]]
     with report.with_suffix(".log").open("wb") as log:
         return servers.guarded(command, stdout=log, stderr=subprocess.STDOUT)
 
 
-def result(tool: str, process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
+def result(name: str, process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
     """Wait for the end; returns how many tests passed, failed (errors included) and were skipped."""
     process.wait()
-    report = EVIDENCE / f"{tool}.xml"
-    print(f"=== tests in the environment for {tool} ===\n{report.with_suffix('.log').read_text('utf-8')}", flush=True)
+    report = EVIDENCE / f"{name}.xml"
+    print(f"=== tests in the environment for {name} ===\n{report.with_suffix('.log').read_text('utf-8')}", flush=True)
     passed, failed, skipped = read(report)
     return passed, failed or int(process.returncode not in (0, 5)), skipped
 
 
 def stop(runs: dict[str, subprocess.Popen[bytes]]) -> None:
     """Let pytest end what it has started, and end for sure what does not heed it."""
-    for process in runs.values():
+    running = [process for process in runs.values() if process.poll() is None]
+    for process in running:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-    for process in runs.values():
+    for process in running:
         with suppress(subprocess.TimeoutExpired):
             process.wait(interrupt.GRACE_SECONDS)
         guard.end_session(process.pid)
