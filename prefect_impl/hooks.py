@@ -28,11 +28,11 @@ def conclude(flow: Any, flow_run: FlowRun, state: State) -> None:
     if not flow_run.deployment_id:
         return
     settings = Settings(tool="prefect")
+    CLAIM.close()
+    end_abandoned(settings)  # at once: a person may retry the run while its record is made
     if not state.is_completed():
         tracking.kill(str(flow_run.id), settings)
     records.write(report.record_of(flow_run.id), settings)
-    CLAIM.close()
-    end_abandoned(settings)
 
 
 def cancel(flow_run: FlowRun, settings: Settings) -> None:

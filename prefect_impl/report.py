@@ -63,19 +63,30 @@ def wait_for_task_runs(client: SyncPrefectClient, flow_run: FlowRun) -> list[Tas
 
 
 def task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
-    """The last task run of each name that did its work: a retried flow run has more of them, some from the cache."""
+    """The last task run of each name that did its work: a retried flow run has more of them, some from the cache.
+
+    The server may have missed the end of one, whose process was killed just then: the one from the cache tells it.
+    """
     found: list[TaskRun] = []
     only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     while page := client.read_task_runs(
         flow_run_filter=only, sort=TaskRunSort.EXPECTED_START_TIME_ASC, offset=len(found)
     ):
         found += page
-    return list({run.name: run for run in found if run.state_name != "Cached"}.values())
+    last: dict[str, TaskRun] = {}
+    for run in found:
+        if run.state_name != "Cached" or not has_ended(last.get(run.name)):
+            last[run.name] = run
+    return list(last.values())
+
+
+def has_ended(run: TaskRun | None) -> bool:
+    return bool(run and run.state and run.state.is_final())
 
 
 def is_complete(runs: list[TaskRun]) -> bool:
     """Whether the last stage and all candidates are there, and have ended."""
-    if not runs or not all(run.state and run.state.is_final() for run in runs):
+    if not runs or not all(map(has_ended, runs)):
         return False
     made = results(runs)
     trainings = [run for run in runs if stage(run) == "train"]
@@ -106,7 +117,7 @@ def stage_record(run: TaskRun) -> StageRecord:
         stage=name,
         key=run.name if name == "train" else None,
         state=outcome(run.state),
-        attempts=run.run_count,
+        attempts=run.run_count or 1,  # none if it is from the cache
         started=run.start_time,
         ended=run.end_time,
     )

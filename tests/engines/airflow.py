@@ -169,7 +169,9 @@ def started(folder: Path) -> Iterator[Engine]:
     from airflow_impl import database, ui
 
     database.prepare()  # quicker than to start with an empty one
-    (folder / "airflow").mkdir()
+    for name in ("airflow", "first home"):
+        (folder / name).mkdir()
+    (folder / "home").symlink_to(folder / "first home")  # until a test names its own
     (folder / "airflow" / "airflow.cfg").touch()
     own, copy = (sqlite3.connect(home / "airflow.db") for home in (database.HOME, folder / "airflow"))
     with contextlib.closing(own), contextlib.closing(copy):
