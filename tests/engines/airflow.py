@@ -76,10 +76,9 @@ class Engine:
                 (self.folder / name).symlink_to(target)
 
     def start(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Trigger a run; returns its id."""
-        poll(lambda: self.http.get(f"dags/{dag_id}").status_code == 200)
+        """Trigger a run, as soon as Airflow has the Dag; returns its id."""
         body = {"logical_date": None, "conf": conf or {}}
-        response = self.http.post(f"dags/{dag_id}/dagRuns", json=body)
+        response = poll(lambda: (its := self.http.post(f"dags/{dag_id}/dagRuns", json=body)).status_code != 404 and its)
         assert response.status_code == 200, response.text
         return response.json()["dag_run_id"]
 
