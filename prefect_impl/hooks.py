@@ -51,10 +51,12 @@ def end_abandoned(settings: Settings) -> None:
 
 
 def end(run_id: UUID, api: SyncPrefectClient) -> None:
-    """Let an abandoned run be Crashed, unless it has ended, or waits for its retry."""
+    """End an abandoned run as Cancelled, if that was asked for, or as Crashed; one may wait for its retry."""
     try:
         state = api.read_flow_run(run_id).state
     except ObjectNotFound:  # deleted meanwhile
         return
-    if state and not state.is_final() and not state.is_scheduled():
+    if state and state.is_cancelling():
+        api.set_flow_run_state(run_id, Cancelled(message=records.STOPPED), force=True)
+    elif state and not state.is_final() and not state.is_scheduled():
         api.set_flow_run_state(run_id, Crashed(message="the run's process is gone; run the month again"), force=True)

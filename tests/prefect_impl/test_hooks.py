@@ -1,0 +1,34 @@
+"""What becomes of a run whose process is gone."""
+
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.states import AwaitingRetry, Cancelling, Completed, Running
+
+from prefect_impl import hooks, server
+from prefect_impl.pipeline import late_flights
+from shared import running
+from shared.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Running(), "Crashed"),
+        (Cancelling(), "Cancelled"),
+        (Completed(), "Completed"),
+        (AwaitingRetry(), "AwaitingRetry"),
+    ],
+    ids=lambda state: state if isinstance(state, str) else state.name,
+)
+def test_run_whose_process_is_gone_has_ended(before: State, after: str, home: Path) -> None:
+    settings = Settings(tool="prefect")
+    server.ensure()
+    with get_client(sync_client=True) as api:
+        run = api.create_flow_run(late_flights, parameters={"month": "2013-06"}, state=before)
+        (running.folder(settings) / str(run.id)).touch()
+        hooks.end_abandoned(settings)
+        assert api.read_flow_run(run.id).state.name == after
+    assert list(running.abandoned(settings)) == []
