@@ -58,12 +58,12 @@ def while_running() -> None:
     while_waiting()
 
 
-def watch() -> None:
-    """End the process GRACE_SECONDS after the first interrupt, whoever handles that: it may be the tool."""
+def watch(seconds: float = GRACE_SECONDS) -> None:
+    """End the process so many seconds after the first interrupt, whoever handles that: it may be the tool."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # is written also while C code or a tool has the signal
-    threading.Thread(target=cut_off, args=[reader], daemon=True).start()
+    threading.Thread(target=cut_off, args=[reader, seconds], daemon=True).start()
 
 
 def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
@@ -77,12 +77,12 @@ def raise_once(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def cut_off(reader: int) -> None:
+def cut_off(reader: int, seconds: float) -> None:
     """Wait for the first interrupt, give the run its time to end, and end the process."""
     while os.read(reader, 1)[0] not in SIGNALS:
         pass
     noticed.set()
-    time.sleep(GRACE_SECONDS)
+    time.sleep(seconds)
     say("stopped; what could not be ended in time, the next command ends")
     leave()
 

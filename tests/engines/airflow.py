@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -180,7 +181,7 @@ def started(folder: Path) -> Iterator[Engine]:
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | IMPATIENT
     command = ["sh", "-c", " & ".join(ui.COMPONENTS)]
-    with server(command, f"{url}/api/v2/monitor/health", folder / "airflow.log", environment):
+    with server(command, f"{url}/api/v2/monitor/health", folder / "airflow.log", environment, seconds=240):
         engine = Engine(url, folder)
         poll(lambda: engine.get("monitor/health")["scheduler"]["status"] == "healthy")
         yield engine
@@ -189,9 +190,8 @@ def started(folder: Path) -> Iterator[Engine]:
 @cache
 def engine() -> Engine:
     """The session's live engine; started on first use."""
-    folder = SESSION["home"] / "live"
-    folder.mkdir()
-    return RUNNING.enter_context(started(folder))
+    folder = tempfile.mkdtemp(dir=SESSION["home"], prefix="live ")  # a new one, if the first start has failed
+    return RUNNING.enter_context(started(Path(folder)))
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def test_run_stopped_in_the_page_ends_within_seconds(shown: UI, first: str, sour
         began = time.monotonic()
         press(browser, "Cancel", "Cancel Flow Run")
         expect_state(browser, "Cancelled")
-    assert time.monotonic() - began < 30  # about 8 on a quiet machine, though the fits go on
+    assert time.monotonic() - began < 30  # the state changes after 3 to 4, and the page shows it when it next looks
     record = records.read("prefect", MONTH, shown.home)
     assert (record.state, record.error) == ("failed", records.STOPPED)
     assert running_in_mlflow(shown.settings) == []
