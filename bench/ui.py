@@ -47,6 +47,7 @@ def ui(tool: str, home: Path) -> Iterator[str]:
             yield next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
         finally:
             process.send_signal(signal.SIGINT)
+            process.communicate()  # its last words too, for which it would miss a reader
 
 
 def post(url: str, body: dict[str, Any], token: str = "") -> Any:
