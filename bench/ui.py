@@ -47,7 +47,7 @@ def ui(tool: str, home: Path) -> Iterator[str]:
             yield next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate()  # its last words too, for which it would miss a reader
+            process.communicate()  # reads to the end: with nobody to read its last line, the command would fail
 
 
 def post(url: str, body: dict[str, Any], token: str = "") -> Any:

@@ -51,7 +51,10 @@ def end_abandoned(settings: Settings) -> None:
 
 
 def end(run_id: UUID, api: SyncPrefectClient) -> None:
-    """End an abandoned run as Cancelled, if that was asked for, or as Crashed; one may wait for its retry."""
+    """End an abandoned run: as Cancelled if a person has asked for that, else as Crashed.
+
+    One that has ended already, or waits for its retry, stays as it is.
+    """
     try:
         state = api.read_flow_run(run_id).state
     except ObjectNotFound:  # deleted meanwhile

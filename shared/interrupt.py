@@ -82,7 +82,7 @@ def cut_off(reader: int, seconds: float) -> None:
     while os.read(reader, 1)[0] not in SIGNALS:
         pass
     noticed.set()
-    time.sleep(seconds)
+    time.sleep(seconds)  # there is nothing to poll: if the run ends sooner, this thread ends with its process
     say("stopped; what could not be ended in time, the next command ends")
     leave()
 

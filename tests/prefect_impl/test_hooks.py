@@ -23,7 +23,9 @@ from shared.settings import Settings
     ],
     ids=lambda state: state if isinstance(state, str) else state.name,
 )
-def test_run_whose_process_is_gone_has_ended(before: State, after: str, home: Path) -> None:
+def test_run_whose_process_is_gone_is_ended_unless_it_has_or_waits_for_its_retry(
+    before: State, after: str, home: Path
+) -> None:
     settings = Settings(tool="prefect")
     server.ensure()
     with get_client(sync_client=True) as api:
