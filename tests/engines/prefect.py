@@ -186,7 +186,7 @@ def task_runs(run: UUID, count: int) -> list[TaskRun]:
         only = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
         with client() as api:
             found = api.read_task_runs(flow_run_filter=only)
-        return found if sum(bool(its.state and its.state.is_final()) for its in found) >= count else []
+        return found if sum(map(has_ended, found)) >= count else []
 
     return sorted(poll(ended) if count else ended(), key=lambda its: (its.name, its.expected_start_time))
 
@@ -198,7 +198,12 @@ def running(run: UUID) -> TaskRun:
 
 def named(name: str, run: UUID) -> TaskRun:
     """The flow run's only task run of that name, when it has ended."""
-    return poll(lambda: next((its for its in task_runs(run, 1) if its.name == name and its.state.is_final()), None))
+    return poll(lambda: next((its for its in task_runs(run, 1) if its.name == name and has_ended(its)), None))
+
+
+def has_ended(run: TaskRun) -> bool:
+    """Whether the task run has a final state; the server may know of it before it knows any state."""
+    return bool(run.state and run.state.is_final())
 
 
 def run_history(run: UUID) -> list[State]:

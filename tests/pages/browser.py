@@ -1,5 +1,6 @@
 """A real browser for tests that do what a person does on a tool's own pages."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ def page(folder: Path) -> Iterator[Page]:
     system = next(filter(None, map(shutil.which, WHERE)), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=system, args=QUIET)
+            home = {**os.environ, "HOME": str(folder)}  # for what it keeps outside of its profile
+            browser = playwright.chromium.launch(executable_path=system, args=QUIET, env=home)
         except Error:
             pytest.skip(MISSING)
         asked: list[str] = []
