@@ -20,6 +20,7 @@ from shared.contracts import Candidate, Features, PermanentError, Plan
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
+BUSY_SECONDS = 20  # how long MLflow itself waits for a database that another process has locked
 DIGEST_LENGTH = 36  # MLflow keeps no longer one
 ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # its page opens with the runs, not with traces
@@ -60,7 +61,7 @@ def make_database(settings: Settings) -> None:
 
 def check_whole(settings: Settings) -> None:
     """Raise PermanentError if the making of the database was once stopped midway: MLflow would answer with its SQL."""
-    with closing(sqlite3.connect(settings.mlflow_database)) as database:
+    with closing(sqlite3.connect(settings.mlflow_database, timeout=BUSY_SECONDS)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         made = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
     if not made:

@@ -18,7 +18,8 @@ from tests.faults import scripted_source
 
 pytestmark = pytest.mark.slow
 
-# Takes the database as its own when it is first asked to, and for 5 s after the run has come that far.
+# Takes the database as its own when it is first asked to, and for 8 s after the run has come that far, longer than
+# SQLite would wait by itself.
 LOCK = """
 import sqlite3, sys, time
 from pathlib import Path
@@ -27,7 +28,7 @@ database.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 while not list(Path(sys.argv[2]).rglob("*.arrow")):
     time.sleep(0.05)
-time.sleep(5)
+time.sleep(8)
 """
 NO_FILE_ABOVE_8_MB = ["sh", "-c", 'ulimit -f 16384 && exec "$@"', "sh"]  # in units of 512 bytes
 
