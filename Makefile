@@ -51,10 +51,10 @@ dagster-ui: $(call env,dagster) ## Dagster's, likewise
 	@$(python) -m dagster_impl.ui
 
 mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
-	@$(python) -m shared.mlflow_ui
+	@$(python) -m shared.runtime.mlflow_ui
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
-	@$(python) -m shared.serving --tool "$$TOOL"
+	@$(python) -m shared.lib.serving --tool "$$TOOL"
 
 lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
 	@sh tools/lint.sh

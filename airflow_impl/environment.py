@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from shared.home import ROOT, default_home
+from shared.runtime.home import ROOT, default_home
 
 HERE = Path(__file__).resolve().parent
 

@@ -5,8 +5,8 @@ from airflow.models.dagrun import DagRun
 from sqlalchemy.orm import object_session
 
 from airflow_impl import record
-from shared import interrupt, records
-from shared.records import RunRecord
+from shared.runtime import interrupt, records
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
 
 
@@ -27,7 +27,7 @@ def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
     """End the run in MLflow too; `msg` tells whether a person or a command has stopped it."""
     if dag_run.dag_id == record.DAG_ID:
-        from shared import tracking  # takes seconds to load
+        from shared.lib import tracking  # takes seconds to load
 
         tracking.kill(dag_run.run_id, Settings(tool="airflow"))
         keep_record(dag_run, records.STOPPED if msg == records.STOPPED or "manually" in msg else None)
@@ -43,7 +43,7 @@ def keep_record(dag_run: DagRun, error: str | None = None) -> None:
 
 
 def note(its: RunRecord) -> str:
-    from shared import tracking
+    from shared.lib import tracking
 
     said = its.error or (its.evaluation and its.evaluation.decision)
     link = f", [MLflow]({tracking.run_url(its.tracking.run_id, Settings(tool='airflow'))})" if its.tracking else ""

@@ -5,9 +5,9 @@ from urllib.parse import quote
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk import BaseOperatorLink
 
-from shared import servers
 from shared.contracts import Deployment
-from shared.home import default_home
+from shared.runtime import servers
+from shared.runtime.home import default_home
 from shared.settings import Settings
 
 
@@ -27,7 +27,7 @@ class MLflow(BaseOperatorLink):
         from airflow.sdk.serde import deserialize
         from airflow.utils.session import create_session
 
-        from shared import registry, tracking
+        from shared.lib import registry, tracking
 
         query = XComModel.get_many(
             run_id=ti_key.run_id, dag_ids=ti_key.dag_id, task_ids=ti_key.task_id, map_indexes=ti_key.map_index,

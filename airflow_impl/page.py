@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from airflow_impl import record
-from shared import plot, report
 from shared.contracts import Evaluation, Trained
+from shared.lib import plot, report
 
 PREFIX = "/late-flights"
 STYLE = """

@@ -108,21 +108,21 @@ def late_flights() -> None:
     @task
     def ingest(*, params: dict[str, Any]) -> Batch:
         """Read the month, its training window of three months and the lookup tables into the local store."""
-        from shared.ingest import ingest
+        from shared.stages.ingest import ingest
 
         return ingest(params["month"], settings())
 
     @task
     def validate(batch: Batch) -> Validated:
         """Check types, ranges, keys and row counts; put a bad batch aside."""
-        from shared.validate import validate
+        from shared.stages.validate import validate
 
         return validate(batch, settings())
 
     @task(inlets=[SOURCE], outlets=[FEATURES])
     def features(validated: Validated, *, outlet_events: Any) -> Features:
         """Join what is known before departure into one file."""
-        from shared.features import features
+        from shared.stages.features import features
 
         result = features(validated, settings())
         outlet_events[FEATURES].add_partitions(result.month)
@@ -132,7 +132,7 @@ def late_flights() -> None:
     @task
     def plan(table: Features, *, run_id: str) -> Plan:
         """Decide which candidates to train, and open the run in MLflow."""
-        from shared.plan import plan
+        from shared.stages.plan import plan
 
         return plan(table, run_id, settings(), page_of_run(run_id))
 
@@ -147,7 +147,7 @@ def late_flights() -> None:
         doc_md="Fit one candidate, and score it on the window's last 14 days.",  # its docstring is not shown
     )
     def train(candidate: Candidate, planned: Plan) -> Trained:
-        from shared.train import train
+        from shared.stages.train import train
 
         return train(candidate, planned, settings())
 
@@ -155,7 +155,7 @@ def late_flights() -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def evaluate(planned: Plan, trained: Sequence[Trained]) -> Evaluation:
         """Route each airport to its best candidate, and compare that challenger with champion and base rate."""
-        from shared.evaluate import evaluate
+        from shared.stages.evaluate import evaluate
 
         return evaluate(planned, trained[:], settings())
 
@@ -167,7 +167,7 @@ def late_flights() -> None:
     @task(inlets=[FEATURES], outlets=[MODEL])
     def deploy(evaluation: Evaluation, *, outlet_events: Any) -> Deployment:
         """Register the challenger, smoke-test it through the serving app, and make it the champion."""
-        from shared.deploy import deploy
+        from shared.stages.deploy import deploy
 
         result = deploy(evaluation, settings())
         outlet_events[MODEL].add_partitions(evaluation.month)

@@ -10,9 +10,9 @@ from airflow.utils.state import State, TaskInstanceState
 
 from airflow_impl import database
 from airflow_impl.record import DAG_ID
-from shared import interrupt
 from shared.contracts import PermanentError
-from shared.records import STAGES
+from shared.runtime import interrupt
+from shared.runtime.records import STAGES
 
 
 def show(task: Any) -> None:

@@ -11,8 +11,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared import records
-from shared.records import STAGES, RunRecord, StageRecord
+from shared.runtime import records
+from shared.runtime.records import STAGES, RunRecord, StageRecord
 
 DAG_ID = "late_flights"
 

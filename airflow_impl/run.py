@@ -1,6 +1,6 @@
 """Run the pipeline in Airflow: `python -m airflow_impl.run 2013-06`."""
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
-import shared.train  # noqa: F401  # skops looks through all loaded modules: before Airflow's there are few
+import shared.stages.train  # noqa: F401  # skops looks through all loaded modules: before Airflow's there are few
 
 # isort: split
 from airflow.api.common.trigger_dag import trigger_dag
@@ -22,8 +22,8 @@ from airflow_impl import database, progress, stop
 from airflow_impl.links import page_of_run
 from airflow_impl.pipeline import late_flights_dag
 from airflow_impl.record import record
-from shared import cli, records, running
-from shared.records import RunRecord
+from shared.runtime import cli, records, running
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
 
 

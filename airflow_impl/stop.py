@@ -8,13 +8,13 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 
 from airflow_impl.record import DAG_ID
-from shared import records, running
+from shared.runtime import records, running
 from shared.settings import Settings
 
 
 def end(run_id: str, settings: Settings) -> bool:
     """End a run and its tasks as a person does who marks it as failed in the UI; false if there is no such run."""
-    from shared import tracking  # takes seconds to load
+    from shared.lib import tracking  # takes seconds to load
 
     Session.remove()  # its transaction may be what was interrupted
     with create_session() as session:

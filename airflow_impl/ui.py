@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from airflow_impl import environment
-from shared import interrupt, servers
+from shared.runtime import interrupt, servers
 from shared.settings import Settings
 
 # What `airflow standalone` starts too, but its log servers would listen on all interfaces.

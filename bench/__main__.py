@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ui
-from shared import features, records, tables
-from shared.records import TOOLS
+from shared.lib import tables
+from shared.lib.source import LOOKUPS, default_source
+from shared.runtime import records
+from shared.runtime.records import TOOLS
 from shared.settings import ROOT, Settings
-from shared.source import LOOKUPS, default_source
+from shared.stages import features
 from tools.demo import python_of, wall
 
 HOME = ROOT / ".local" / "bench"

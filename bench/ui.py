@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from shared import records
+from shared.runtime import records
 from tools.demo import python_of
 
 LAUNCH = "mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename } }"

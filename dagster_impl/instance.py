@@ -7,7 +7,8 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock
 
-from shared import records, running, store
+from shared.lib import store
+from shared.runtime import records, running
 from shared.settings import Settings, default_home
 
 CONFIG = Path(__file__).with_name("dagster.yaml")
@@ -34,7 +35,7 @@ def instance() -> dg.DagsterInstance:
 
 def stop(run_id: str, dagster: dg.DagsterInstance, settings: Settings) -> None:
     """Have a run that nothing goes on with be canceled, in Dagster and in MLflow."""
-    from shared import tracking  # takes seconds to load, and is seldom needed here
+    from shared.lib import tracking  # takes seconds to load, and is seldom needed here
 
     run = dagster.get_run_by_id(run_id)
     if run and run.status not in ENDED:

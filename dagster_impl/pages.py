@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from shared import plot, registry, report, servers, tracking
 from shared.contracts import Deployment, Evaluation, Scores, Trained
+from shared.lib import plot, registry, report, tracking
+from shared.runtime import servers
 from shared.settings import Settings
 
 Metadata = dict[str, dg.MetadataValue | float | str]

@@ -11,9 +11,9 @@ from dagster._core.execution.stats import RunStepKeyStatsSnapshot, StepEventStat
 from dagster_impl.defs import assets
 from dagster_impl.errors import sentence
 from dagster_impl.instance import chain
-from shared import records
 from shared.contracts import Batch, Contract, Deployment, Evaluation, Plan
-from shared.records import RunRecord, StageRecord
+from shared.runtime import records
+from shared.runtime.records import RunRecord, StageRecord
 
 C = TypeVar("C", bound=Contract)
 

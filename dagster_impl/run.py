@@ -3,7 +3,7 @@
 from functools import cache
 from uuid import uuid4
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -12,8 +12,8 @@ import dagster as dg
 import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
 from dagster_impl.instance import instance, stop, stop_abandoned
-from shared import cli, running, servers
-from shared.records import RunRecord
+from shared.runtime import cli, running, servers
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
 
 

@@ -7,8 +7,8 @@ from types import FrameType
 
 import dagster as dg
 
-from shared import interrupt
 from shared.contracts import TransientError
+from shared.runtime import interrupt
 
 # No asset or op bears it: a step's own policy would be handed an interrupt as if it were a fault, and the run would go
 # on. It would also retry every exception; so the delays are taken from it, and what may succeed later asks for them.

@@ -2,7 +2,7 @@
 
 import sys
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -10,7 +10,7 @@ if __name__ == "__main__":
 import dagster as dg
 
 from dagster_impl.instance import LAUNCHED, UNDER_WAY, instance, stop, stop_abandoned
-from shared.servers import answers, port_for, show, url_of
+from shared.runtime.servers import answers, port_for, show, url_of
 from shared.settings import ROOT, Settings
 
 GROUPS = ("data", "training", "evaluation", "service")

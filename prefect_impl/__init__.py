@@ -3,7 +3,7 @@
 import logging
 import os
 
-from shared.home import default_home
+from shared.runtime.home import default_home
 
 HOME = default_home() / "prefect"
 HOME.mkdir(parents=True, exist_ok=True)

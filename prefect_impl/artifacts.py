@@ -7,8 +7,8 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from shared import plot, registry, report, tracking
 from shared.contracts import Deployment, Evaluation, Trained
+from shared.lib import plot, registry, report, tracking
 from shared.settings import Settings
 
 

@@ -10,7 +10,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from prefect_impl import report
-from shared import interrupt, records, running, tracking
+from shared.lib import tracking
+from shared.runtime import interrupt, records, running
 from shared.settings import Settings
 
 CLAIM = ExitStack()

@@ -13,15 +13,14 @@ from prefect.tasks import Task, exponential_backoff
 from prefect.transactions import Transaction, get_transaction, transaction
 from pydantic import Field
 
-import shared.deploy
-import shared.evaluate
-import shared.features
-import shared.ingest
-import shared.plan
-import shared.train
-import shared.validate
+import shared.stages.deploy
+import shared.stages.evaluate
+import shared.stages.features
+import shared.stages.ingest
+import shared.stages.plan
+import shared.stages.train
+import shared.stages.validate
 from prefect_impl import artifacts, hooks, server
-from shared import registry
 from shared.contracts import (
     Batch,
     Candidate,
@@ -34,6 +33,7 @@ from shared.contracts import (
     TransientError,
     Validated,
 )
+from shared.lib import registry
 from shared.settings import Settings
 
 DEFAULT = Settings(tool="prefect")
@@ -58,34 +58,34 @@ stage = {
 # What reads the source or the registry runs again when a failed run is retried; the other stages come from the cache.
 @task(task_run_name="ingest", refresh_cache=True, **stage)
 def ingest(month: Month, settings: Settings) -> Batch:
-    return shared.ingest.ingest(month, settings)
+    return shared.stages.ingest.ingest(month, settings)
 
 
 @task(task_run_name="validate", **stage)
 def validate(batch: Batch, settings: Settings) -> Validated:
-    return shared.validate.validate(batch, settings)
+    return shared.stages.validate.validate(batch, settings)
 
 
 @materialize(FEATURES, asset_deps=[FLIGHTS], task_run_name="features", **stage)
 def features(validated: Validated, settings: Settings) -> Features:
-    made = shared.features.features(validated, settings)
+    made = shared.stages.features.features(validated, settings)
     add_asset_metadata(FEATURES, {"month": made.month, "rows": made.rows, "sha256": made.file.sha256})
     return made
 
 
 @task(task_run_name="plan", **stage)
 def plan(features: Features, settings: Settings) -> Plan:
-    return shared.plan.plan(features, flow_run.id, settings, server.run_url(flow_run.id, settings.home))
+    return shared.stages.plan.plan(features, flow_run.id, settings, server.run_url(flow_run.id, settings.home))
 
 
 @task(task_run_name="{candidate.key}", **stage)
 def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
-    return shared.train.train(candidate, plan, settings)
+    return shared.stages.train.train(candidate, plan, settings)
 
 
 @task(task_run_name="evaluate", refresh_cache=True, **stage)
 def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluation:
-    evaluation = shared.evaluate.evaluate(plan, trained, settings)
+    evaluation = shared.stages.evaluate.evaluate(plan, trained, settings)
     artifacts.publish(evaluation, trained, settings)
     return evaluation
 
@@ -93,7 +93,7 @@ def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluati
 @materialize(MODEL, asset_deps=[FEATURES], task_run_name="deploy", refresh_cache=True, **stage)
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     get_transaction().set("before", {"aliases": registry.aliases(settings), "settings": settings})
-    deployment = shared.deploy.deploy(evaluation, settings)
+    deployment = shared.stages.deploy.deploy(evaluation, settings)
     add_asset_metadata(MODEL, {"month": evaluation.month, **deployment.model_dump()})
     return deployment
 

@@ -13,9 +13,9 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.exceptions import MissingResult
 
-from shared import records
 from shared.contracts import Contract
-from shared.records import RunRecord, StageRecord
+from shared.runtime import records
+from shared.runtime.records import RunRecord, StageRecord
 
 LAG_SECONDS = 10.0
 RAISED = re.compile(r"^Flow run encountered an exception:? \w+: ")

@@ -1,6 +1,6 @@
 """`python -m prefect_impl.run 2013-06`: runs the flow in this process, and records what Prefect knows of the run."""
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -10,8 +10,8 @@ import re
 from importlib import import_module
 from threading import Thread
 
-from shared import cli, running
-from shared.records import RunRecord
+from shared.runtime import cli, running
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
 
 OF_HOOKS = re.compile(r"^(Running h|H)ook ")

@@ -13,7 +13,7 @@ from filelock import FileLock
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from prefect_impl import HOME
-from shared import servers
+from shared.runtime import servers
 
 ENVIRONMENT = {
     "PREFECT_UI_STATIC_DIRECTORY": str(HOME / "pages"),

@@ -2,13 +2,13 @@
 
 import sys
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
 
 from prefect_impl import HOME, server
-from shared import servers
+from shared.runtime import servers
 
 
 def main() -> None:

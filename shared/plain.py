@@ -7,24 +7,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
 
 import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
-from shared import cli, records, running, tracking
 from shared.contracts import Candidate, Deployment, Evaluation, Plan, Trained
-from shared.deploy import deploy
-from shared.evaluate import evaluate
-from shared.features import features
-from shared.ingest import ingest
-from shared.plan import plan
-from shared.records import RunRecord, StageRecord
+from shared.lib import tracking
+from shared.runtime import cli, records, running
+from shared.runtime.records import RunRecord, StageRecord
 from shared.settings import Settings
-from shared.train import train
-from shared.validate import validate
+from shared.stages.deploy import deploy
+from shared.stages.evaluate import evaluate
+from shared.stages.features import features
+from shared.stages.ingest import ingest
+from shared.stages.plan import plan
+from shared.stages.train import train
+from shared.stages.validate import validate
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.home import ROOT as ROOT
-from shared.home import default_home as default_home
+from shared.runtime.home import ROOT as ROOT
+from shared.runtime.home import default_home as default_home
 
 
 class Settings(BaseModel):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import tracking
+from shared.lib import tracking
 from shared.settings import ROOT, Settings
 from tests.evidence import Evidence
 
@@ -21,7 +21,7 @@ os.environ["TRIPTYCH_HOME"] = SESSION_HOME.name
 TOOL = next(tool for tool in ("airflow", "prefect", "dagster") if importlib.util.find_spec(tool))
 """The orchestrator of this environment."""
 
-pytest_plugins = [f"tests.engines.{TOOL}"]
+pytest_plugins = [f"tests.live.{TOOL}"]
 
 
 def pytest_unconfigure() -> None:
@@ -31,7 +31,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every tenth flight of May and June 2013, with all weather: a small slice of the real data."""
-    from shared.source import default_source
+    from shared.lib.source import default_source
 
     whole, folder = default_source(), tmp_path_factory.mktemp("vendor's drop é")
     for name in ("flights", "weather"):

@@ -123,7 +123,7 @@ class Kill:
         self.env = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TEST_KILL_ORDER": str(self.order)}
 
     def at(self, function: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Kill the next process that enters `function`, such as `shared.train:split`; only one, and only once.
+        """Kill the next process that enters `function`, such as `shared.stages.train:split`; only one, and only once.
 
         Another signal goes to the process's whole group, as Ctrl-C in a terminal does.
         """

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -20,8 +20,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from shared import records, servers
-from shared.records import TOOLS, RunRecord
+from shared.runtime import records, servers
+from shared.runtime.records import TOOLS, RunRecord
 from shared.settings import ROOT
 
 MONTHS = ("2013-06", "2013-12")  # the first is promoted, the second is not

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ET
 from contextlib import suppress
 from pathlib import Path
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
 
-from shared import guard, servers
+from shared.runtime import guard, servers
 from shared.settings import ROOT
 from tools import scenarios
 from tools.demo import python_of

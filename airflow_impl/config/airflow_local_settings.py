@@ -6,9 +6,9 @@ Without it, scikit-learn and MLflow are loaded once for each task, which takes l
 import sys
 
 if "scheduler" in sys.argv:
-    import shared.deploy
-    import shared.ingest
-    import shared.train
-    import shared.validate
+    import shared.stages.deploy
+    import shared.stages.ingest
+    import shared.stages.train
+    import shared.stages.validate
 elif "api-server" in sys.argv:  # where a person stops a run, which must end at once in MLflow too
-    import shared.tracking  # noqa: F401
+    import shared.lib.tracking  # noqa: F401

@@ -3,8 +3,8 @@
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_impl import hooks, links, page
-from shared import servers
-from shared.home import default_home
+from shared.runtime import servers
+from shared.runtime.home import default_home
 
 
 class Triptych(AirflowPlugin):

@@ -14,14 +14,14 @@ from dagster_impl import pages
 from dagster_impl.defs.resources import RunSettings
 from dagster_impl.stage import stage
 from shared.contracts import Batch, Candidate, Deployment, Evaluation, Features, Plan, Trained, Validated
-from shared.deploy import deploy
-from shared.evaluate import evaluate
-from shared.features import features
-from shared.ingest import ingest
-from shared.plan import plan
-from shared.source import Source
-from shared.train import train
-from shared.validate import InvalidBatchError, validate
+from shared.lib.source import Source
+from shared.stages.deploy import deploy
+from shared.stages.evaluate import evaluate
+from shared.stages.features import features
+from shared.stages.ingest import ingest
+from shared.stages.plan import plan
+from shared.stages.train import train
+from shared.stages.validate import InvalidBatchError, validate
 
 MONTHS = dg.DynamicPartitionsDefinition(name="month")
 """The months that a source has: a sensor adds those of the default source, a run its own."""

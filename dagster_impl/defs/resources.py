@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter
 from pydantic_core import to_json
 
 from dagster_impl.progress import progress
-from shared import store
+from shared.lib import store
 from shared.settings import Settings
 
 FIELDS = Settings.model_fields

@@ -5,9 +5,10 @@ import dagster as dg
 from dagster_impl.defs.assets import MONTHS
 from dagster_impl.instance import chain
 from dagster_impl.record import is_of_all_stages, record_of
-from shared import records, tracking
+from shared.lib import tracking
+from shared.lib.source import Source
+from shared.runtime import records
 from shared.settings import Settings
-from shared.source import Source
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from shared import plain
-from shared.records import RunRecord
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.conftest import TOOL
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from shared.records import RunRecord
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from tests.engines.airflow import conf, engine, poll
 from tests.faults import Kill
+from tests.live.airflow import conf, engine, poll
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:

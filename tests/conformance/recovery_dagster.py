@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dagster_impl.record import record_of
-from shared.records import RunRecord
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from tests.engines.dagster import engine_for, until
 from tests.faults import Kill
+from tests.live.dagster import engine_for, until
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:

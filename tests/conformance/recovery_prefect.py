@@ -4,10 +4,10 @@ from pathlib import Path
 
 from prefect_impl import report
 from prefect_impl.pipeline import late_flights
-from shared.records import RunRecord
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from tests.engines import prefect
 from tests.faults import Kill
+from tests.live import prefect
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:

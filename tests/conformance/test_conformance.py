@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 from mlflow import MlflowClient
 
-from shared import records, registry
-from shared.records import RunRecord, differences
+from shared.lib import registry
+from shared.runtime import records
+from shared.runtime.records import RunRecord, differences
 from shared.settings import Settings
 from tests.conftest import TOOL
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared import records
-from shared.records import differences
+from shared.runtime import records
+from shared.runtime.records import differences
 from shared.settings import Settings
 from tests.conformance.test_conformance import versions
 from tests.conftest import TOOL

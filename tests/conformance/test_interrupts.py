@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from mlflow import MlflowClient
 
-from shared import guard, records
-from shared.records import differences
+from shared.runtime import guard, records
+from shared.runtime.records import differences
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases, versions
 from tests.conftest import TOOL
@@ -75,11 +75,11 @@ def test_interrupted_in_any_stage_a_run_is_ended_and_the_next_one_works(
 ) -> None:
     kill, settings = Kill(tmp_path), Settings(tool=TOOL)
     for function, number in {
-        "shared.ingest:check_no_gap": signal.SIGINT,
-        "shared.features:told_apart": signal.SIGTERM,
-        "shared.train:split": signal.SIGINT,
-        "shared.evaluate:decide": signal.SIGINT,
-        "shared.deploy:smoke_test": signal.SIGINT,
+        "shared.stages.ingest:check_no_gap": signal.SIGINT,
+        "shared.stages.features:told_apart": signal.SIGTERM,
+        "shared.stages.train:split": signal.SIGINT,
+        "shared.stages.evaluate:decide": signal.SIGINT,
+        "shared.stages.deploy:smoke_test": signal.SIGINT,
     }.items():
         kill.at(function, number)
         check_stopped(interrupted(source, kill), settings)
@@ -93,7 +93,7 @@ def test_second_interrupt_changes_nothing(both: SimpleNamespace, source: Path, t
     both.plain(), both.tool(min_rows=1000)  # one airport has as many
     kill, settings = Kill(tmp_path), Settings(tool=TOOL)
     before = aliases(settings)
-    kill.at("shared.deploy:smoke_test", signal.SIGINT)
+    kill.at("shared.stages.deploy:smoke_test", signal.SIGINT)
     check_stopped(interrupted(source, kill, twice=True), settings)
     assert aliases(settings) == before
     assert both.tool().champion.version == "2"
@@ -101,7 +101,7 @@ def test_second_interrupt_changes_nothing(both: SimpleNamespace, source: Path, t
 
 def test_killed_run_is_ended_by_the_next_command(both: SimpleNamespace, source: Path, tmp_path: Path) -> None:
     kill, settings = Kill(tmp_path), Settings(tool=TOOL)
-    kill.at("shared.train:split")
+    kill.at("shared.stages.train:split")
     killed = subprocess.run([*COMMAND, str(source)], env={**os.environ, **kill.env}, capture_output=True, timeout=120)
     assert killed.returncode == -signal.SIGKILL
     done = subprocess.run([*COMMAND, str(source)], capture_output=True, text=True, timeout=120)

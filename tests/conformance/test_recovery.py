@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.records import differences
+from shared.runtime.records import differences
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases, versions
 from tests.conftest import TOOL
@@ -15,13 +15,13 @@ from tests.faults import Kill
 
 # One function in the midst of each stage; at `smoke_test` the challenger is registered, and not yet in service.
 IN_STAGE = {
-    "ingest": "shared.ingest:check_no_gap",
-    "validate": "shared.validate:drift",
-    "features": "shared.features:told_apart",
-    "plan": "shared.plan:trainable_origins",
-    "train": "shared.train:split",
-    "evaluate": "shared.evaluate:decide",
-    "deploy": "shared.deploy:smoke_test",
+    "ingest": "shared.stages.ingest:check_no_gap",
+    "validate": "shared.stages.validate:drift",
+    "features": "shared.stages.features:told_apart",
+    "plan": "shared.stages.plan:trainable_origins",
+    "train": "shared.stages.train:split",
+    "evaluate": "shared.stages.evaluate:decide",
+    "deploy": "shared.stages.deploy:smoke_test",
 }
 
 

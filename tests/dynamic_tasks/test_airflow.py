@@ -11,8 +11,8 @@ from airflow.sdk import DAG, Param, dag, task, task_group
 from airflow.sdk.exceptions import AirflowDagCycleException, AirflowFailException
 
 from shared.settings import Settings
-from tests.engines.airflow import Engine, InProcess, conf, poll
 from tests.evidence import Evidence
+from tests.live.airflow import Engine, InProcess, conf, poll
 
 
 @dag(schedule=None, params={"n": Param(9, type="integer")})

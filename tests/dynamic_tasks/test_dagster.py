@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from tests.engines.dagster import Engine, Pipeline
 from tests.evidence import Evidence
+from tests.live.dagster import Engine, Pipeline
 
 Items = Iterator[dg.DynamicOutput[str]]
 

@@ -13,8 +13,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from prefect_impl.run import run
 from shared.settings import Settings
-from tests.engines import prefect
 from tests.evidence import Evidence
+from tests.live import prefect
 
 MONTH = "2013-06"
 pytestmark = pytest.mark.usefixtures("results")

@@ -16,10 +16,11 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared import records, registry, tracking
+from shared.lib import registry, tracking
+from shared.runtime import records
 from shared.settings import Settings
-from tests.engines.airflow import Engine, conf, poll
 from tests.faults import Kill
+from tests.live.airflow import Engine, conf, poll
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -40,7 +41,7 @@ def place(empty_mlflow: Path, source: Path, tmp_path_factory: pytest.TempPathFac
     env = {**os.environ, **kill.env, "TRIPTYCH_HOME": str(home)}
     small = Settings(tool="airflow", home=home, source=str(source), min_rows=100)
     for number in INTERRUPTS:
-        kill.at("shared.train:split", number)
+        kill.at("shared.stages.train:split", number)
         subprocess.run(command(small), env=env, capture_output=True, timeout=180, start_new_session=True)
         assert kill.killed
     with ui("airflow_impl.ui", home, kill.env) as url:
@@ -185,7 +186,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
     with page(tmp_path) as shown:
         run_id = start(shown, place)
         poll(lambda: len(trained(place, run_id)) > 1)
-        place.kill.at("shared.train:split")
+        place.kill.at("shared.stages.train:split")
         assert place.engine.end(DAG, run_id) == "success"
     assert sorted(its["try_number"] for its in trained(place, run_id)) == [1] * 8 + [2]
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared import records, registry, tracking
-from shared.records import RunRecord
+from shared.lib import registry, tracking
+from shared.runtime import records
+from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from tests.engines.dagster import Engine, until
 from tests.evidence import Evidence
 from tests.faults import Kill
+from tests.live.dagster import Engine, until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -200,7 +201,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
         choose(at, "2013-07")
         at.get_by_role("button", name="Launch", exact=False).last.click()
         until(lambda: len(up.runs()) > before and up.trained() >= 2, SECONDS)
-        up.kill.at("shared.train:split")
+        up.kill.at("shared.stages.train:split")
     until(lambda: up.kill.killed, SECONDS)
     record = up.record("2013-07")
     again, killed = up.runs()[:2]
@@ -215,7 +216,7 @@ def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(
 ) -> None:
     kill = Kill(tmp_path)
     for number in (signal.SIGKILL, signal.SIGINT):
-        kill.at("shared.train:split", number)
+        kill.at("shared.stages.train:split", number)
         subprocess.run([*COMMAND, str(source)], env={**os.environ, **kill.env}, start_new_session=True, timeout=SECONDS)
         assert kill.killed
     with ui("dagster_impl.ui", home) as url:

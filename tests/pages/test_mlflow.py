@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import Page
 
-from shared import registry, tracking
 from shared.contracts import Deployment, Evaluation
-from shared.deploy import deploy
-from shared.evaluate import evaluate
-from shared.features import features
-from shared.ingest import ingest
-from shared.plan import plan
+from shared.lib import registry, tracking
 from shared.settings import Settings
-from shared.train import train
-from shared.validate import validate
+from shared.stages.deploy import deploy
+from shared.stages.evaluate import evaluate
+from shared.stages.features import features
+from shared.stages.ingest import ingest
+from shared.stages.plan import plan
+from shared.stages.train import train
+from shared.stages.validate import validate
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -35,7 +35,7 @@ def shown(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     trained = [train(candidate, planned, settings) for candidate in planned.candidates]
     evaluation = evaluate(planned, trained, settings)
     deployment = deploy(evaluation, settings)
-    with ui("shared.mlflow_ui", home):
+    with ui("shared.runtime.mlflow_ui", home):
         yield SimpleNamespace(settings=settings, evaluation=evaluation, deployment=deployment, trained=trained)
 
 

@@ -15,11 +15,11 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Page, expect
 
-from shared import records
+from shared.runtime import records
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases
-from tests.engines.prefect import poll
 from tests.faults import Kill
+from tests.live.prefect import poll
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -187,7 +187,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
     with page(tmp_path) as browser:
         browser.goto(shown.start(source, families=FAMILIES, seed=1))
         expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
-        shown.kill.at("shared.train:split")
+        shown.kill.at("shared.stages.train:split")
         shown.go.touch()
         expect_state(browser, "Crashed")
         poll(lambda: records.read("prefect", MONTH, shown.home).state == "failed")
@@ -210,7 +210,7 @@ def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(
 ) -> None:
     kill = Kill(tmp_path)
     for number in (signal.SIGINT, signal.SIGKILL):
-        kill.at("shared.train:split", number)
+        kill.at("shared.stages.train:split", number)
         words, env = command(home, source)
         subprocess.run(words, env={**env, **kill.env}, capture_output=True, timeout=120, start_new_session=True)
         assert kill.killed

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from shared import plain
-from shared.serving import create_app, running
+from shared.lib.serving import create_app, running
 from shared.settings import Settings
 from tests.pages.browser import page
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared import guard
+from shared.runtime import guard
 
 
 @contextmanager

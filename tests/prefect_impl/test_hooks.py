@@ -9,7 +9,7 @@ from prefect.states import AwaitingRetry, Cancelling, Completed, Running
 
 from prefect_impl import hooks, server
 from prefect_impl.pipeline import late_flights
-from shared import running
+from shared.runtime import running
 from shared.settings import Settings
 
 

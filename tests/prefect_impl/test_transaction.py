@@ -6,7 +6,7 @@ import pytest
 
 from prefect_impl import artifacts
 from prefect_impl.run import run
-from shared import registry
+from shared.lib import registry
 from shared.settings import Settings
 
 

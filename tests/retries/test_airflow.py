@@ -19,11 +19,11 @@ import polars as pl
 import pytest
 from airflow.sdk import RetryDecision, RetryPolicy, dag, task
 
-from shared import store
+from shared.lib import store
 from shared.settings import Settings
-from tests.engines.airflow import HEARTBEAT_SECONDS, Engine, InProcess, conf, poll
 from tests.evidence import Evidence
 from tests.faults import Kill, scripted_source
+from tests.live.airflow import HEARTBEAT_SECONDS, Engine, InProcess, conf, poll
 
 SOON = timedelta(seconds=1)
 
@@ -269,7 +269,7 @@ def test_r6_killed_process(live: Engine, home: Path, source: Path, tmp_path: Pat
     assert live.events("mortal", runs["task"], "heartbeat timeout") == 0
 
     kill = Kill(tmp_path)
-    kill.at("shared.ingest:check_no_gap")
+    kill.at("shared.stages.ingest:check_no_gap")
     command = [sys.executable, "-m", "airflow_impl.run", "2013-06", "--source", str(source)]
     assert subprocess.run(command, env=os.environ | kill.env, capture_output=True).returncode == -signal.SIGKILL
     with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
@@ -338,7 +338,7 @@ def test_r8_same_month_twice(in_process: InProcess, live: Engine, home: Path, so
     torn file is the work of the stages, which are idempotent.
     """
     from airflow_impl.pipeline import late_flights
-    from shared import registry, tracking
+    from shared.lib import registry, tracking
 
     settings = Settings(tool="airflow", source=str(source), min_rows=100, families=("logistic",))
     runs = [live.start("late_flights", conf("2013-06", settings)) for _ in range(2)]
@@ -367,7 +367,7 @@ class Moody:
         from sklearn.dummy import DummyClassifier
         from sklearn.ensemble import VotingClassifier
 
-        from shared.model import logistic
+        from shared.lib.model import logistic
 
         members = [("steady", logistic(0)), ("moody", DummyClassifier(strategy="stratified"))]
         model = VotingClassifier(members, voting="soft", weights=[99, 1]).fit(X, y)
@@ -386,8 +386,8 @@ def test_r9_rollback(in_process: InProcess, evidence: Evidence) -> None:
     of no transaction and undoes nothing.
     """
     from airflow_impl.pipeline import late_flights_dag
-    from shared import registry, serving
-    from shared.features import FEATURES
+    from shared.lib import registry, serving
+    from shared.stages.features import FEATURES
 
     settings = Settings(tool="airflow")
     first = in_process.pipeline(min_rows=1000, families=("logistic",))  # one airport has as many

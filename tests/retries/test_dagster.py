@@ -16,11 +16,11 @@ import httpx
 import polars as pl
 import pytest
 
+from shared.lib.store import sha256
 from shared.settings import Settings
-from shared.store import sha256
-from tests.engines.dagster import Engine, Pipeline, until
 from tests.evidence import Evidence
 from tests.faults import scripted_source
+from tests.live.dagster import Engine, Pipeline, until
 
 UP_FOR_RETRY, FAILED = dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_FAILURE
 
@@ -32,7 +32,7 @@ def attempts(instance: dg.DagsterInstance, run_id: str) -> dict[str, int]:
 
 def aliases(settings: Settings) -> dict[str, str]:
     """The model's aliases in the registry."""
-    from shared import registry
+    from shared.lib import registry
 
     return registry.aliases(settings)
 
@@ -381,7 +381,7 @@ def test_r8_same_month_twice(live: Engine, pipeline: Pipeline, evidence: Evidenc
     that there is one champion, one version, and no torn file.
     """
     from dagster_impl.defs.assets import champion
-    from shared.tracking import registry_lock
+    from shared.lib.tracking import registry_lock
 
     settings = pipeline.settings()
     with registry_lock(settings):  # hold both where the champion is decided
@@ -415,8 +415,8 @@ def test_r9_rollback(pipeline: Pipeline, evidence: Evidence) -> None:
     before is the pipeline's own work.
     """
     from dagster_impl.defs.assets import champion
-    from shared import registry, serving, tracking
-    from shared.features import FEATURES
+    from shared.lib import registry, serving, tracking
+    from shared.stages.features import FEATURES
 
     settings = pipeline.settings()
     for min_rows in (1000, 100):

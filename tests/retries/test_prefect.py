@@ -19,9 +19,9 @@ from prefect.task_runners import ProcessPoolTaskRunner
 
 from prefect_impl.run import run
 from shared.settings import ROOT, Settings
-from tests.engines import prefect
 from tests.evidence import Evidence
 from tests.faults import scripted_source
+from tests.live import prefect
 
 MONTH = "2013-06"
 NAMES = ("planes.csv", "airports.csv", "airlines.csv")
@@ -283,7 +283,7 @@ def test_r6_killed_process(tmp_path: Path, evidence: Evidence) -> None:
 
 def slow(seed: int) -> Any:
     """A family whose candidates wait until the test lets them go on."""
-    from shared.model import logistic
+    from shared.lib.model import logistic
 
     prefect.poll(Path(os.environ["TEST_GO"]).exists)
     return logistic(seed)
@@ -328,8 +328,8 @@ def test_r8_same_month_twice(home: Path, source: Path, evidence: Evidence) -> No
     One: Prefect itself lets all of them run, and Completed they are; the stages are idempotent.
     """
     from prefect_impl import pipeline
-    from shared import registry, tracking
-    from shared.store import sha256
+    from shared.lib import registry, tracking
+    from shared.lib.store import sha256
 
     settings = small(source)
     asked = settings.model_dump(include={"source", "min_rows"})
@@ -369,7 +369,7 @@ def test_r9_rollback(home: Path, source: Path, evidence: Evidence) -> None:
     stage's own work, the transaction around the task undoes what comes after it.
     """
     from prefect_impl import pipeline
-    from shared import registry, serving, tracking
+    from shared.lib import registry, serving, tracking
 
     settings = small(source)
     run(MONTH, small(source, min_rows=1000))  # one airport has as many rows: a weaker champion, version 1

@@ -14,17 +14,17 @@ import hypothesis.configuration
 import polars as pl
 import pytest
 
-from shared import store
 from shared.contracts import Batch, Deployment, Evaluation, Features, Plan, Trained, Validated
-from shared.deploy import deploy
-from shared.evaluate import evaluate
-from shared.features import features, read
-from shared.ingest import ingest
-from shared.plan import plan
+from shared.lib import store
+from shared.lib.source import LOOKUPS, default_source
 from shared.settings import ROOT, Settings
-from shared.source import LOOKUPS, default_source
-from shared.train import train
-from shared.validate import validate
+from shared.stages.deploy import deploy
+from shared.stages.evaluate import evaluate
+from shared.stages.features import features, read
+from shared.stages.ingest import ingest
+from shared.stages.plan import plan
+from shared.stages.train import train
+from shared.stages.validate import validate
 
 MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04", "2013-05")
 MONTH = MONTHS[-1]

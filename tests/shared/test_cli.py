@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared import cli, plain, records
+from shared import plain
 from shared.contracts import PermanentError
+from shared.runtime import cli, records
 from shared.settings import Settings
 
 MONTH = "2013-05"

@@ -67,7 +67,7 @@ def interrupt(command: list[str], checkout: Path, begun: Callable[[str], bool]) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", ["=== plain", "shared.train"])
+@pytest.mark.parametrize("word", ["=== plain", "shared.stages.train"])
 def test_interrupted_demo_says_so_and_leaves_nothing(checkout: Path, word: str) -> None:
     said = interrupt([sys.executable, "-m", "tools.demo"], checkout, lambda said: word in said)
 

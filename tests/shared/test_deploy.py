@@ -14,13 +14,13 @@ import polars as pl
 import pytest
 import yaml
 
-from shared import registry, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.deploy import SIGNATURE, deploy, register
-from shared.evaluate import evaluate, fingerprint, routed
-from shared.features import CATEGORICAL, FEATURES, NUMERIC
-from shared.plan import plan
+from shared.lib import registry, tracking
 from shared.settings import Settings
+from shared.stages.deploy import SIGNATURE, deploy, register
+from shared.stages.evaluate import evaluate, fingerprint, routed
+from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
+from shared.stages.plan import plan
 
 MONTH = "2013-05"
 

@@ -16,9 +16,10 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from shared import store, tracking
 from shared.contracts import Evaluation, Features, PermanentError, Plan, Score, Trained
-from shared.evaluate import (
+from shared.lib import store, tracking
+from shared.settings import Settings
+from shared.stages.evaluate import (
     best_by_origin,
     calibration_error,
     decide,
@@ -30,7 +31,6 @@ from shared.evaluate import (
     score,
     seen_until,
 )
-from shared.settings import Settings
 
 MONTH = "2013-05"
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import tables
 from shared.contracts import Features
-from shared.features import CATEGORICAL, FEATURES, NUMERIC, WEATHER, features, join, read
-from shared.ingest import ingest
+from shared.lib import tables
 from shared.settings import Settings
-from shared.validate import validate
+from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC, WEATHER, features, join, read
+from shared.stages.ingest import ingest
+from shared.stages.validate import validate
 
 MONTH = "2013-02"
 FLIGHTS = "flights/2013-02.csv"

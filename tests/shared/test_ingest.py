@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import PermanentError
-from shared.ingest import ingest, months_up_to
 from shared.settings import Settings
+from shared.stages.ingest import ingest, months_up_to
 
 MONTH = "2013-05"
 Change = Callable[[bytes], bytes]

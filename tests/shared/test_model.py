@@ -11,8 +11,8 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from shared.contracts import PermanentError
-from shared.features import FEATURES
-from shared.model import FAMILIES, TRUSTED_TYPES, RoutedModel, unfitted
+from shared.lib.model import FAMILIES, TRUSTED_TYPES, RoutedModel, unfitted
+from shared.stages.features import FEATURES
 
 
 @pytest.fixture(scope="module")

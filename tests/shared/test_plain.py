@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from shared import plain, records, registry, tracking
-from shared.records import RunRecord
+from shared import plain
+from shared.lib import registry, tracking
+from shared.runtime import records
+from shared.runtime.records import RunRecord
 from shared.settings import ROOT, Settings
 
 MONTH, MISSING = "2013-05", "2013-06"

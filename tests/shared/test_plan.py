@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import tracking
 from shared.contracts import Features, File, PermanentError
-from shared.plan import HOLDOUT_DAYS, holdout_start, plan, trainable_origins
+from shared.lib import tracking
 from shared.settings import Settings
+from shared.stages.plan import HOLDOUT_DAYS, holdout_start, plan, trainable_origins
 
 MONTH = "2013-04"
 BARE = Features(

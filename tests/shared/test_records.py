@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared import records
-from shared.records import STAGES, RunRecord, StageRecord
+from shared.runtime import records
+from shared.runtime.records import STAGES, RunRecord, StageRecord
 from shared.settings import Settings
 
 FIELDS = [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from shared import registry
+from shared.lib import registry
 from shared.settings import Settings
 
 ALIASES = (registry.CHAMPION, registry.CHALLENGER, registry.PREVIOUS)

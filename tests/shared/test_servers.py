@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import guard, servers
+from shared.runtime import guard, servers
 from shared.settings import ROOT
 
 SERVE = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
@@ -72,7 +72,7 @@ def test_server_ends_when_the_process_that_started_it_is_killed(
 ) -> None:
     port = servers.free_port()
     starter = (
-        "import os, signal, sys; from pathlib import Path; from shared import servers\n"
+        "import os, signal, sys; from pathlib import Path; from shared.runtime import servers\n"
         "with servers.server(sys.argv[2:], sys.argv[1], Path('log')) as process:\n"
         "    print(process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -133,7 +133,7 @@ def test_web_ui_tells_its_address_and_stops_cleanly(tmp_path: Path) -> None:
     port = servers.free_port()
     url = f"http://127.0.0.1:{port}/"
     code = (
-        "import sys; from pathlib import Path; from shared import servers; "
+        "import sys; from pathlib import Path; from shared.runtime import servers; "
         f"servers.show('the UI', {url!r}, {command(SERVE, port)!r}, {url!r}, Path({str(tmp_path / 'log')!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as shown:

@@ -14,12 +14,12 @@ import httpx
 import polars as pl
 import pytest
 
-from shared import registry, serving, tracking
 from shared.contracts import Evaluation
-from shared.deploy import deploy
-from shared.features import CATEGORICAL, FEATURES, NUMERIC
-from shared.serving import Flight, create_app, predict_once, running
+from shared.lib import registry, serving, tracking
+from shared.lib.serving import Flight, create_app, predict_once, running
 from shared.settings import ROOT, Settings
+from shared.stages.deploy import deploy
+from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
 
 MONTH = "2013-05"
 Eventually = Callable[[Callable[[], bool]], None]
@@ -216,7 +216,8 @@ def test_docs_give_each_field_a_meaning_and_an_example_that_works(url: str) -> N
 
 def command(home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "shared.serving", *arguments], cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(home)},
+        [sys.executable, "-m", "shared.lib.serving", *arguments],
+        cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(home)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.records import TOOLS
+from shared.runtime.records import TOOLS
 from shared.settings import ROOT, Settings
 
 

@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 import s3fs
 
-from shared import servers
 from shared.contracts import PermanentError, TransientError
-from shared.ingest import ingest
+from shared.lib.source import LOOKUPS, Source, default_source, export
+from shared.runtime import servers
 from shared.settings import Settings
-from shared.source import LOOKUPS, Source, default_source, export
+from shared.stages.ingest import ingest
 
 FLIGHTS = "flights/2013-02.csv"
 ODD = "Flüge & Wetter/März 2013 (neu)"  # spaces, letters beyond ASCII, and what URLs use otherwise

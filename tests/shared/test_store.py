@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import store
 from shared.contracts import PermanentError
+from shared.lib import store
 
 contents = st.binary(max_size=100)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import tracking
 from shared.contracts import Candidate, Features, File, PermanentError, Plan
+from shared.lib import tracking
 from shared.settings import Settings
 
 STEP = 0.2  # seconds from one kill to the next
@@ -43,7 +43,7 @@ def test_store_and_artifacts_lie_in_the_home(settings: Settings) -> None:
 @pytest.mark.timeout(900)
 def test_database_whose_making_is_killed_at_any_moment_is_made_by_the_next_user(tmp_path: Path) -> None:
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["shared.tracking"])
+    processes.set_forkserver_preload(["shared.lib.tracking"])
     for moment in itertools.count():
         settings = Settings(home=tmp_path / f"killed after {moment * STEP:.1f} s")
         maker = processes.Process(target=tracking.client, args=[settings])

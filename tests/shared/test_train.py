@@ -15,12 +15,12 @@ import skops.io
 from mlflow.entities import Run
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shared import tracking
 from shared.contracts import Candidate, Features, PermanentError, Plan, Trained
-from shared.features import FEATURES
-from shared.model import TRUSTED_TYPES
+from shared.lib import tracking
+from shared.lib.model import TRUSTED_TYPES
 from shared.settings import ROOT, Settings
-from shared.train import split, train
+from shared.stages.features import FEATURES
+from shared.stages.train import split, train
 
 MONTH = "2013-05"
 HOLDOUT = date(2013, 4, 17)
@@ -109,7 +109,7 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
 ) -> None:
     jfk = Candidate(origin="JFK", family="boosting20")
     code = (
-        "import sys; from shared import contracts, settings, train; "
+        "import sys; from shared import contracts, settings; from shared.stages import train; "
         "types = contracts.Candidate, contracts.Plan, settings.Settings; "
         "print(train.train(*(t.model_validate_json(a) for t, a in zip(types, sys.argv[1:]))).model_dump_json())"
     )

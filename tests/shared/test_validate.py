@@ -14,12 +14,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared import tables
 from shared.contracts import Batch, PermanentError, Validated
-from shared.ingest import ingest
+from shared.lib import tables
+from shared.lib.source import LOOKUPS
 from shared.settings import Settings
-from shared.source import LOOKUPS
-from shared.validate import PSI_LIMIT, InvalidBatchError, failures_of, psi, validate
+from shared.stages.ingest import ingest
+from shared.stages.validate import PSI_LIMIT, InvalidBatchError, failures_of, psi, validate
 
 MONTH = "2013-02"  # its window is one month: the smallest batch
 FLIGHTS, WEATHER = "flights/2013-02.csv", "weather/2013-02.csv"

@@ -8,8 +8,8 @@ import numpy as np
 import pandera.errors
 import polars as pl
 
-from shared import store, tables
 from shared.contracts import Batch, Contract, File, PermanentError, Validated
+from shared.lib import store, tables
 from shared.settings import Settings
 
 PSI_LIMIT = 0.25  # above it a distribution counts as shifted: Siddiqi, Credit Risk Scorecards (2006)

@@ -4,8 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from shared import store
 from shared.contracts import Contract, Deployment, Evaluation, Month, Plan
+from shared.lib import store
 from shared.settings import Settings
 
 STOPPED = "the run was stopped before its end; run the month again"

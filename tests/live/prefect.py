@@ -20,7 +20,7 @@ from uuid import UUID
 import pytest
 
 import prefect_impl  # noqa: F401  (makes Prefect's settings: before any test file imports Prefect)
-from shared import servers
+from shared.runtime import servers
 from shared.settings import ROOT
 
 if TYPE_CHECKING:

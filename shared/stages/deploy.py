@@ -10,12 +10,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
-from shared import registry, report, serving, tracking
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.evaluate import routed
-from shared.features import FEATURES, NUMERIC, read
-from shared.model import TRUSTED_TYPES, RoutedModel
+from shared.lib import registry, report, serving, tracking
+from shared.lib.model import TRUSTED_TYPES, RoutedModel
 from shared.settings import Settings
+from shared.stages.evaluate import routed
+from shared.stages.features import FEATURES, NUMERIC, read
 
 PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
 SMOKE_ROWS = 20

@@ -12,8 +12,8 @@ from typing import IO
 
 import httpx
 
-from shared import interrupt
-from shared.guard import end_session
+from shared.runtime import interrupt
+from shared.runtime.guard import end_session
 
 GUARD = Path(__file__).with_name("guard.py")
 

@@ -4,8 +4,8 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from shared import tracking
-from shared.model import RoutedModel
+from shared.lib import tracking
+from shared.lib.model import RoutedModel
 from shared.settings import Settings
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"

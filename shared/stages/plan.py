@@ -5,10 +5,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from shared import tracking
 from shared.contracts import Candidate, Features, PermanentError, Plan
-from shared.features import read
+from shared.lib import tracking
 from shared.settings import Settings
+from shared.stages.features import read
 
 HOLDOUT_DAYS = 14
 

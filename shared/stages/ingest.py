@@ -3,10 +3,10 @@
 import logging
 from datetime import date
 
-from shared import store
 from shared.contracts import Batch, PermanentError
+from shared.lib import store
+from shared.lib.source import LOOKUPS, Source
 from shared.settings import Settings
-from shared.source import LOOKUPS, Source
 
 WINDOW_MONTHS = 3
 

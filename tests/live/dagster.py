@@ -17,8 +17,8 @@ import httpx
 import pytest
 import yaml
 
-from shared.records import RunRecord
-from shared.servers import free_port, server
+from shared.runtime.records import RunRecord
+from shared.runtime.servers import free_port, server
 from shared.settings import ROOT, Settings, default_home
 from tests.faults import Kill
 
@@ -87,7 +87,7 @@ class Engine:
         return answer["data"]
 
     def launch(
-        self, job: str, config: Any = None, tags: dict[str, str] | None = None, location: str = "tests.engines.dagster"
+        self, job: str, config: Any = None, tags: dict[str, str] | None = None, location: str = "tests.live.dagster"
     ) -> str:
         """Launch a run of the job, and return its id."""
         selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job}
@@ -169,7 +169,7 @@ def engine() -> Engine:
     home, port = FOLDER / "dagster", free_port()
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text(yaml.safe_dump(yaml.safe_load(PRODUCT.read_text()) | CONFIG))
-    locations = ["dagster_impl.definitions", "tests.engines.dagster"]
+    locations = ["dagster_impl.definitions", "tests.live.dagster"]
     modules = [{"python_module": {"module_name": name, "working_directory": str(ROOT)}} for name in locations]
     (home / "workspace.yaml").write_text(yaml.safe_dump({"load_from": modules}))
     instance = STOP.enter_context(dg.DagsterInstance.from_config(str(home)))

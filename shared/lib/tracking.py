@@ -15,8 +15,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from shared import servers
 from shared.contracts import Candidate, Features, PermanentError, Plan
+from shared.runtime import servers
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6

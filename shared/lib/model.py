@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from shared.contracts import PermanentError
-from shared.features import CATEGORICAL, NUMERIC
+from shared.stages.features import CATEGORICAL, NUMERIC
 
 # The only types, beside scikit-learn's and skops' own list, that a stored model may contain (docs/adr/0003-skops.md).
 TRUSTED_TYPES = [
     "numpy.dtype",
-    "shared.model.RoutedModel",
+    "shared.lib.model.RoutedModel",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 ]
 

@@ -12,12 +12,12 @@ from mlflow.entities.model_registry import ModelVersion
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shared import plot, registry, report, tracking
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
-from shared.features import read
-from shared.ingest import months_up_to
-from shared.model import TRUSTED_TYPES, RoutedModel, fingerprint
+from shared.lib import plot, registry, report, tracking
+from shared.lib.model import TRUSTED_TYPES, RoutedModel, fingerprint
 from shared.settings import Settings
+from shared.stages.features import read
+from shared.stages.ingest import months_up_to
 
 BINS = 10
 METRICS = ("brier", "auc", "calibration_error")

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from shared import store, tables
 from shared.contracts import Features, File, Validated
+from shared.lib import store, tables
 from shared.settings import Settings
 
 NUMERIC = (

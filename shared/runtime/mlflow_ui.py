@@ -2,13 +2,14 @@
 
 import sys
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
 
-from shared import servers, tracking
-from shared.records import TOOLS
+from shared.lib import tracking
+from shared.runtime import servers
+from shared.runtime.records import TOOLS
 from shared.settings import Settings
 
 

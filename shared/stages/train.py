@@ -9,12 +9,12 @@ import skops.io
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
-from shared import store, tracking
 from shared.contracts import Candidate, Plan, Trained
-from shared.features import read
-from shared.model import fingerprint, unfitted
-from shared.plan import holdout_start
+from shared.lib import store, tracking
+from shared.lib.model import fingerprint, unfitted
 from shared.settings import Settings
+from shared.stages.features import read
+from shared.stages.plan import holdout_start
 
 log = logging.getLogger(__name__)
 

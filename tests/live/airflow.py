@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.records import RunRecord
-from shared.servers import free_port, server
+from shared.runtime.records import RunRecord
+from shared.runtime.servers import free_port, server
 from shared.settings import ROOT, Settings
 from tests.faults import Kill
 

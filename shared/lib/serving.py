@@ -1,6 +1,6 @@
 """The HTTP app that serves the model behind an alias, and reloads it when the alias moves.
 
-`python -m shared.serving --tool airflow` serves Airflow's champion.
+`python -m shared.lib.serving --tool airflow` serves Airflow's champion.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from shared import interrupt
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
@@ -26,12 +26,13 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared import cli, registry
 from shared.contracts import Contract, PermanentError
-from shared.features import CATEGORICAL, NUMERIC
-from shared.model import RoutedModel
-from shared.records import TOOLS
+from shared.lib import registry
+from shared.lib.model import RoutedModel
+from shared.runtime import cli
+from shared.runtime.records import TOOLS
 from shared.settings import Settings
+from shared.stages.features import CATEGORICAL, NUMERIC
 
 POLL_SECONDS = 2.0
 ABOUT = "Tells before departure how likely a flight is to land more than 15 minutes late."
