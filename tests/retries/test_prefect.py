@@ -22,6 +22,7 @@ from shared.settings import ROOT, Settings
 from tests.evidence import Evidence
 from tests.faults import scripted_source
 from tests.live import prefect
+from tests.live.watch import until
 
 MONTH = "2013-06"
 NAMES = ("planes.csv", "airports.csv", "airlines.csv")
@@ -48,8 +49,8 @@ def test_r1_transient_fault(home: Path, source: Path, evidence: Evidence) -> Non
     with scripted_source(source, {file: [503, 503, (429, {"Retry-After": "3600"})]}) as http:
         record = run(MONTH, small(http.url))
         asked = http.times(file)
-    ingest = prefect.named("ingest", UUID(record.run_id))
-    waits = [its for its in prefect.history(ingest) if its.name == "AwaitingRetry"]
+    ingest = prefect.task_run("ingest", UUID(record.run_id))
+    waits = [its for its in prefect.task_history(ingest) if its.name == "AwaitingRetry"]
     delays = [(its.state_details.scheduled_time - its.timestamp).total_seconds() for its in waits]
 
     assert record.state == "success", record.error
@@ -69,12 +70,12 @@ def test_r2_permanent_fault(home: Path, source: Path, tmp_path: Path, evidence: 
     flights = shutil.copytree(source, tmp_path / "broken") / "flights" / f"{MONTH}.csv"
     flights.write_text(flights.read_text().replace(",1400,", ",-1400,"))
     record = run(MONTH, small(flights.parent.parent))
-    rejected = prefect.named("validate", UUID(record.run_id))
+    rejected = prefect.task_run("validate", UUID(record.run_id))
 
     assert "distance" in record.error
     assert rejected.empirical_policy.retries == 3
     assert rejected.run_count == 1
-    assert [its.name for its in prefect.history(rejected)] == ["Pending", "Running", "Failed"]
+    assert [its.name for its in prefect.task_history(rejected)] == ["Pending", "Running", "Failed"]
     assert len(prefect.task_runs(UUID(record.run_id), 2)) == 2
     evidence(said="Failed after one try of four", attempts=rejected.run_count)
     evidence.code(pipeline.validate, pipeline.is_transient)
@@ -104,7 +105,7 @@ def test_r3_retry_one_mapped_instance(results: Path, source: Path, evidence: Evi
     assert made.is_completed()
     assert attempts == {"airlines.csv": 1, "airports.csv": 2, "planes.csv": 1}
     assert asked == ["airlines.csv", "airports.csv", "airports.csv", "planes.csv"]
-    states = [its.name for its in prefect.history(next(its for its in runs if its.name == "airports.csv"))]
+    states = [its.name for its in prefect.task_history(next(its for its in runs if its.name == "airports.csv"))]
     assert states == ["Pending", "Running", "Retrying", "Completed"]
     evidence(said="Retrying, then Completed; siblings ran once", attempts=attempts, states={"airports.csv": states})
     evidence.code(fetch.fn, fetch_all.fn)
@@ -142,10 +143,10 @@ def test_r4_hung_task(source: Path, evidence: Evidence) -> None:
             for its in (hang_in_a_thread, hang_in_a_process)
         )
         hung = prefect.running(in_thread)
-        assert prefect.wait_for(in_process).name == "TimedOut"
-        prefect.poll(lambda: seconds_since(hung.start_time) > 5)
+        assert prefect.wait(in_process).name == "TimedOut"
+        until(lambda: seconds_since(hung.start_time) > 5)
         assert prefect.running(in_thread).id == hung.id
-    assert prefect.wait_for(in_thread).name == "TimedOut"  # as the source has closed the connection
+    assert prefect.wait(in_thread).name == "TimedOut"  # as the source has closed the connection
 
     seconds = {
         pool: prefect.task_runs(run, 1)[0].total_run_time.total_seconds()
@@ -216,7 +217,7 @@ def told(flow: Any, flow_run: Any, state: Any) -> None:
 @task
 def wait_for_go(folder: str) -> None:
     Path(folder, f"{os.getpid()}.pid").touch()
-    prefect.poll(Path(folder, "go").exists)
+    until(Path(folder, "go").exists)
 
 
 @flow(retries=3, on_crashed=[untold, told])
@@ -225,7 +226,7 @@ def patient(folder: str) -> None:
 
 
 def pid_in(folder: Path) -> int:
-    return int(prefect.poll(lambda: next(folder.glob("*.pid"), None)).stem)
+    return int(until(lambda: next(folder.glob("*.pid"), None)).stem)
 
 
 @pytest.mark.live
@@ -247,8 +248,8 @@ def test_r6_killed_process(tmp_path: Path, evidence: Evidence) -> None:
     prefect.running(run)
     os.kill(pid_in(of_run), signal.SIGKILL)
     killed = time.time()
-    seconds = prefect.wait_for(run, "Crashed").timestamp.timestamp() - killed
-    prefect.poll((of_run / "told").exists)
+    seconds = prefect.wait(run, "Crashed").timestamp.timestamp() - killed
+    until((of_run / "told").exists)
     assert not (of_run / "untold").exists()
 
     call = f"from tests.retries.test_prefect import patient; patient({str(of_script)!r})"
@@ -263,17 +264,17 @@ def test_r6_killed_process(tmp_path: Path, evidence: Evidence) -> None:
         mute = prefect.start(patient, "doomed", {"stream_output": False}, folder=str(of_mute))
         assert pid_in(of_chatty) != pid_in(of_mute)
         os.kill(worker, signal.SIGKILL)
-        prefect.poll(lambda: not Path(f"/proc/{worker}").exists())
+        until(lambda: not Path(f"/proc/{worker}").exists())
         for folder in (of_chatty, of_mute):
             (folder / "go").touch()
-        ends = {"chatty": prefect.wait_for(chatty), "mute": prefect.wait_for(mute)}
+        ends = {"chatty": prefect.wait(chatty), "mute": prefect.wait(mute)}
 
     assert {its: end.name for its, end in ends.items()} == {"chatty": "Crashed", "mute": "Completed"}
     assert ends["chatty"].message == "Execution was aborted by Python system exit call."
     refused = prefect.command("flow-run", "retry", lost)
     assert "is in state 'RUNNING' and cannot be retried" in " ".join(refused.stdout.split())
-    assert [its.name for its in prefect.run_history(lost)] == ["Pending", "Running"]
-    assert prefect.run_history(run)[-1].name == "Crashed"
+    assert [its.name for its in prefect.history(lost)] == ["Pending", "Running"]
+    assert prefect.history(run)[-1].name == "Crashed"
     assert [its.state_name for its in prefect.task_runs(run, 0)] == ["Running"]
     assert 0 < seconds < 30
     evidence(said="run: Crashed; script: Running for ever", seconds_to_detection=round(seconds, 2), attempts=1)
@@ -285,7 +286,7 @@ def slow(seed: int) -> Any:
     """A family whose candidates wait until the test lets them go on."""
     from shared.lib.model import logistic
 
-    prefect.poll(Path(os.environ["TEST_GO"]).exists)
+    until(Path(os.environ["TEST_GO"]).exists)
     return logistic(seed)
 
 
@@ -303,11 +304,11 @@ def test_r7_killed_in_mid_fan_out(home: Path, source: Path, tmp_path: Path, evid
     with prefect.automatic_retry():
         asked = small(source, families=families).model_dump(include={"source", "min_rows", "families"})
         run = prefect.start(pipeline.late_flights, prefect.pool(), job, month=MONTH, **asked)
-        prefect.poll(lambda: [its for its in prefect.task_runs(run, 5) if its.name.endswith("/logistic")])
+        until(lambda: [its for its in prefect.task_runs(run, 5) if its.name.endswith("/logistic")])
         os.kill(prefect.pid(run), signal.SIGKILL)
-        prefect.wait_for(run, "Crashed", "Scheduled", "Pending", "Running")
+        prefect.wait(run, "Crashed", "Scheduled", "Pending", "Running")
         go.touch()
-        prefect.wait_for(run, "Completed")
+        prefect.wait(run, "Completed")
     record = report.record_of(run)
     runs = prefect.task_runs(run, 0)
     cached = sorted({its.name for its in runs if its.state_name == "Cached"})
@@ -337,8 +338,8 @@ def test_r8_same_month_twice(home: Path, source: Path, evidence: Evidence) -> No
     with tracking.registry_lock(settings):  # holds both where the champion is put in service
         pair = [prefect.start(pipeline.late_flights, prefect.pool(), job, month=MONTH, **asked) for _ in range(2)]
         for its in pair:
-            prefect.named("evaluate", its)
-    states = [prefect.wait_for(run).name for run in pair]
+            prefect.task_run("evaluate", its)
+    states = [prefect.wait(run).name for run in pair]
     third = run(MONTH, settings)
 
     versions = tracking.client(settings).search_model_versions(f"name = '{settings.model_name}'")
@@ -380,7 +381,7 @@ def test_r9_rollback(home: Path, source: Path, evidence: Evidence) -> None:
     stored.write_bytes(b"")
     record = run(MONTH, settings)
 
-    failed = prefect.named("deploy", UUID(record.run_id))
+    failed = prefect.task_run("deploy", UUID(record.run_id))
     assert "smoke test of version 2 failed" in record.error
     assert failed.state_name == "Failed"
     assert failed.run_count == 1
