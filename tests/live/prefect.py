@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State, TaskRun
+    from prefect.events.actions import ActionTypes
+    from prefect.events.schemas.automations import EventTrigger
 
 LIVE = ExitStack()
 WAIT_SECONDS = 150.0
@@ -75,7 +77,13 @@ def worker(url: str, pool: str, folder: Path) -> Iterator[int]:
         yield int(Path(f"/proc/{guard.pid}/task/{guard.pid}/children").read_text().split()[0])
 
 
-def start(flow: Flow[..., Any], pool: str, job: dict[str, Any] | None = None, **parameters: Any) -> UUID:
+def start(
+    flow: Flow[..., Any],
+    pool: str,
+    job: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+    **parameters: Any,
+) -> UUID:
     """Deploy the flow to the pool and schedule a run now, in a process of its own; the run's id.
 
     `job` holds the pool's job variables, such as `env`.
@@ -86,7 +94,14 @@ def start(flow: Flow[..., Any], pool: str, job: dict[str, Any] | None = None, **
     # A command of one's own starts at once; else a second process looks first for what the flow requires.
     job = {"command": shlex.join([sys.executable, "-m", "prefect.engine"]), "working_dir": str(ROOT), **(job or {})}
     deployment = flow.to_deployment("live", work_pool_name=pool, entrypoint_type=EntrypointType.MODULE_PATH)
-    return run_deployment(deployment.apply(), parameters=parameters, job_variables=job, timeout=0, as_subflow=False).id
+    return run_deployment(
+        deployment.apply(),
+        parameters=parameters,
+        job_variables=job,
+        idempotency_key=idempotency_key,
+        timeout=0,
+        as_subflow=False,
+    ).id
 
 
 def retry(run: UUID) -> None:
@@ -115,6 +130,36 @@ def kill(pid: int) -> None:
     """Send SIGKILL to the process, and wait until it is gone."""
     os.kill(pid, signal.SIGKILL)
     watch.until(lambda: not watch.alive(pid))
+
+
+@contextmanager
+def automation(name: str, trigger: EventTrigger, action: ActionTypes) -> Iterator[None]:
+    """Let the server watch for the trigger and answer it with the action, until the block ends."""
+    from prefect.automations import Automation
+
+    created = Automation(name=name, trigger=trigger, actions=[action]).create()
+    try:
+        yield
+    finally:
+        created.delete()
+
+
+def rerun_crashed(flow: str, retries: int) -> AbstractContextManager[None]:
+    """An automation that schedules a Crashed run of the flow again, as often as `retries` says."""
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import EventTrigger
+
+    begun = [str(count) for count in range(1, retries + 1)]
+    crashed = EventTrigger(
+        expect={"prefect.flow-run.Crashed"},
+        match={"prefect.resource.id": "prefect.flow-run.*", "prefect.run-count": begun},
+        match_related={"prefect.resource.role": "flow", "prefect.resource.name": flow},
+        for_each={"prefect.resource.id"},
+        threshold=1,
+    )
+    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)
+    return automation(f"run crashed {flow} again", crashed, again)
 
 
 def client() -> SyncPrefectClient:
