@@ -47,6 +47,28 @@ def server() -> str:
     return str(PREFECT_API_URL.value())
 
 
+@contextmanager
+def own_server(port: int, folder: Path) -> Iterator[int]:
+    """Run a server of the test's own, its database in the folder, until the block ends; yields its process id."""
+    from prefect_impl.server import ENVIRONMENT
+
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-ui",
+    ]
+    health, env = f"http://127.0.0.1:{port}/api/health", {**ENVIRONMENT, "PREFECT_HOME": str(folder)}
+    with servers.server(command, health, folder / "server.log", env) as guard:
+        yield child(guard.pid)
+
+
 @cache
 def pool() -> str:
     """The name of a work pool with a worker that lives as long as the session."""
@@ -74,7 +96,12 @@ def worker(url: str, pool: str, folder: Path) -> Iterator[int]:
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
     log, env = folder / "worker.log", {"PREFECT_API_URL": url}
     with servers.server(command, f"{url}/work_pools/{pool}", log, env) as guard:
-        yield int(Path(f"/proc/{guard.pid}/task/{guard.pid}/children").read_text().split()[0])
+        yield child(guard.pid)
+
+
+def child(pid: int) -> int:
+    """The id of the process's first child."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def start(
@@ -154,7 +181,10 @@ def rerun_crashed(flow: str, retries: int) -> AbstractContextManager[None]:
     crashed = EventTrigger(
         expect={"prefect.flow-run.Crashed"},
         match={"prefect.resource.id": "prefect.flow-run.*", "prefect.run-count": begun},
-        match_related={"prefect.resource.role": "flow", "prefect.resource.name": flow},
+        match_related=[
+            {"prefect.resource.role": "flow", "prefect.resource.name": flow},
+            {"prefect.resource.role": "deployment"},  # nobody would start another run
+        ],
         for_each={"prefect.resource.id"},
         threshold=1,
     )
@@ -243,10 +273,11 @@ def states(run: UUID, count: int = 0) -> dict[str, str]:
 
 
 def attempts(run: UUID, count: int = 0) -> dict[str, int]:
-    """How often each task run was tried, by its name, as soon as `count` have ended; those of one name added up."""
+    """How often each task was tried, by its name, as soon as `count` task runs have ended; a Cached one was not."""
     tries: dict[str, int] = {}
     for task_run in task_runs(run, count):
-        tries[task_run.name] = tries.get(task_run.name, 0) + task_run.run_count
+        tried = 0 if task_run.state_name == "Cached" else task_run.run_count
+        tries[task_run.name] = tries.get(task_run.name, 0) + tried
     return tries
 
 

@@ -1,4 +1,4 @@
-"""A time-out of Prefect interrupts Python by a signal in the main thread; it does not end a thread of the task runner."""
+"""A time-out of Prefect interrupts Python by a signal in the main thread; a thread of the task runner goes on."""
 
 import hashlib
 import subprocess

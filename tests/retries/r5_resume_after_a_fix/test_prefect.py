@@ -55,7 +55,7 @@ def test_r5_resume_after_a_fix(results: Path, source: Path, tmp_path: Path, scen
             shutil.copy(__file__, code)
             mended = resume(wrong, code, version)
         shutil.rmtree(drop)
-        attempts = {name: tries(run, name) for name in [*NAMES, "fan-in"]}
+        attempts = prefect.attempts(run, 7)
         assert {name: attempts[name] for name in NAMES} == asked
         with prefect.client() as api:
             rounds = api.read_flow_run(run).run_count
@@ -93,9 +93,3 @@ def resume(run: UUID, code: Path, version: str) -> Any:
 
 def cached(run: UUID) -> list[str]:
     return [task_run.name for task_run in prefect.task_runs(run) if task_run.state_name == "Cached"]
-
-
-def tries(run: UUID, name: str) -> int:
-    """How often the task ran: a Cached task run did not."""
-    ran = [task_run for task_run in prefect.task_runs(run, 7) if task_run.state_name != "Cached"]
-    return sum(task_run.run_count for task_run in ran if task_run.name == name)
