@@ -16,7 +16,7 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, f
     job = {"env": {**kill.env, "TRIPTYCH_HOME": str(settings.home)}}
     asked = settings.model_dump(include={"source", "min_rows", "families", "seed"})
     run = prefect.start(late_flights, prefect.pool(), job, month=month, **asked)
-    prefect.wait_for(run, "Crashed")
+    prefect.wait(run, "Crashed")
     prefect.retry(run)
-    prefect.wait_for(run)
+    prefect.wait(run)
     return record_of(run)

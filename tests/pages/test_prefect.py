@@ -19,7 +19,7 @@ from shared.runtime import records
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases
 from tests.faults import Kill
-from tests.live.prefect import poll
+from tests.live.watch import until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -45,7 +45,7 @@ class UI(NamedTuple):
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask Prefect's API; while its database is locked, it answers 503."""
-        answer = poll(
+        answer = until(
             lambda: (its := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and its
         )
         return answer.raise_for_status().json()
@@ -223,7 +223,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
         expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
         shown.kill.at("shared.stages.train:split")
         shown.go.touch()
-        poll(lambda: shown.kill.killed)
+        until(lambda: shown.kill.killed)
         expect_state(browser, "Completed")  # the automation has run it again
         run = browser.url.partition("?")[0].rpartition("/")[2]
     states = [state["name"] for state in httpx.get(f"{shown.url}/api/flow_run_states/?flow_run_id={run}").json()]

@@ -9,7 +9,7 @@ from prefect.states import Crashed, Running
 from prefect_impl.automation import TIMES, ensure_automation
 from prefect_impl.home import ensure_server
 from prefect_impl.pipeline import late_flights
-from tests.live.prefect import poll
+from tests.live.watch import until
 
 PARAMETERS = {"month": "2013-06"}
 
@@ -31,10 +31,10 @@ def test_crashed_run_of_a_deployment_is_scheduled_again_three_times_at_most() ->
         runs = [api.create_flow_run_from_deployment(deployment, parameters=PARAMETERS).id for _ in range(2)]
         for _ in range(TIMES):
             crash(runs[0], api)
-            poll(lambda: api.read_flow_run(runs[0]).state.name == "AwaitingRetry")
+            until(lambda: api.read_flow_run(runs[0]).state.name == "AwaitingRetry")
         crash(runs[0], api)
         crash(runs[1], api)  # the server sees the last crash after the others
-        poll(lambda: api.read_flow_run(runs[1]).state.name == "AwaitingRetry")
+        until(lambda: api.read_flow_run(runs[1]).state.name == "AwaitingRetry")
         assert api.read_flow_run(runs[0]).state.name == "Crashed"
         assert api.read_flow_run(runs[0]).run_count == TIMES + 1
         assert api.read_flow_run(of_command).state.name == "Crashed"
