@@ -283,7 +283,7 @@ def test_r6_killed_process(tmp_path: Path, evidence: Evidence) -> None:
 
 def slow(seed: int) -> Any:
     """A family whose candidates wait until the test lets them go on."""
-    from shared.lib.model import logistic
+    from shared.lib.families import logistic
 
     prefect.poll(Path(os.environ["TEST_GO"]).exists)
     return logistic(seed)
