@@ -16,7 +16,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from shared.contracts import Candidate, Features, PermanentError, Plan
-from shared.runtime import servers
+from shared.lib import ports
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
@@ -133,7 +133,7 @@ def run_url(run_id: str, settings: Settings) -> str:
 
 def page(path: str, settings: Settings) -> str:
     """A page of `make mlflow-ui`, in its mode for model training: by default it shows what concerns agents only."""
-    return f"{servers.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
+    return f"{ports.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
 
 
 def source_file(name: str, sha256: str, features: Features) -> DatasetInput:

@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.contracts import PermanentError
+from shared.lib.months import months_up_to
 from shared.runtime import interrupt, records
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from shared.stages.ingest import months_up_to
 
 
 def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:

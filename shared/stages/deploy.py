@@ -11,17 +11,16 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.lib import registry, report, serving, tracking
-from shared.lib.model import TRUSTED_TYPES, RoutedModel
+from shared.lib import feature_table, registry, report, serving, tracking
+from shared.lib.feature_table import FEATURE_COLUMNS, NUMERIC
+from shared.lib.model import TRUSTED_TYPES, RoutedModel, routed
 from shared.settings import Settings
-from shared.stages.evaluate import routed
-from shared.stages.features import FEATURES, NUMERIC, read
 
 PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
 SMOKE_ROWS = 20
 # Probabilities of (on time, late).
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("double" if name in NUMERIC else "string", name) for name in FEATURES]),
+    inputs=Schema([ColSpec("double" if name in NUMERIC else "string", name) for name in FEATURE_COLUMNS]),
     outputs=Schema([TensorSpec(np.dtype("float64"), (-1, 2))]),
 )
 
@@ -42,9 +41,7 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
             log.info("version %s is in service already: nothing changed", version.version)
             return deployment(evaluation, version, changed=False, settings=settings)
         check_champion(champion, evaluation)
-        rows = (
-            read(evaluation.features.file, settings.store).filter(pl.col("month") == evaluation.month).select(FEATURES)
-        )
+        rows = feature_table.target_rows(evaluation.features, settings).select(FEATURE_COLUMNS)
         challenger = routed(evaluation.best, evaluation.late_rate, settings)
         version = version or register(challenger, evaluation, rows, settings)
         before = registry.aliases(settings)

@@ -6,18 +6,16 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-import skops.io
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
-from shared.lib import plot, registry, report, tracking
-from shared.lib.model import TRUSTED_TYPES, RoutedModel, fingerprint
+from shared.lib import feature_table, plot, registry, report, tracking
+from shared.lib.model import fingerprint, routed
+from shared.lib.months import months_up_to
 from shared.settings import Settings
-from shared.stages.features import read
-from shared.stages.ingest import months_up_to
 
 BINS = 10
 METRICS = ("brier", "auc", "calibration_error")
@@ -41,8 +39,9 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
 
 def compare(plan: Plan, best: dict[str, Trained], settings: Settings) -> Evaluation:
     """Let challenger, champion and base rate predict the target month, and decide."""
-    month, rows = plan.features.month, read(plan.features.file, settings.store)
-    window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
+    month = plan.features.month
+    window = feature_table.window_rows(plan.features, settings)
+    target = feature_table.target_rows(plan.features, settings)
     if target.is_empty():
         raise PermanentError(
             f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
@@ -101,14 +100,6 @@ def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]
             "were trained, expected at least one for each airport; see why the others failed, then run the month again"
         )
     return best
-
-
-def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
-    """The model that sends each flight to its origin's best candidate."""
-    models = {
-        origin: skops.io.load(settings.store / its.model.path, trusted=TRUSTED_TYPES) for origin, its in best.items()
-    }
-    return RoutedModel(models=models, late_rate=late_rate)
 
 
 def late_rate(rows: pl.DataFrame) -> float:

@@ -10,11 +10,11 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from shared.contracts import Candidate, Plan, Trained
-from shared.lib import store, tracking
-from shared.lib.model import fingerprint, unfitted
+from shared.lib import feature_table, store, tracking
+from shared.lib.families import unfitted
+from shared.lib.model import fingerprint
+from shared.lib.months import holdout_start
 from shared.settings import Settings
-from shared.stages.features import read
-from shared.stages.plan import holdout_start
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,8 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
 
 def split(plan: Plan, origin: str, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The origin's rows of the window: those to fit on, and those of its last 14 days."""
-    rows = read(plan.features.file, settings.store).filter(
-        pl.col("origin") == origin, pl.col("month") != plan.features.month
-    )
-    fit = pl.col("date") < holdout_start(plan.features)
+    rows = feature_table.window_rows(plan.features, settings).filter(pl.col("origin") == origin)
+    fit = pl.col("date") < holdout_start(plan.features.month)
     return rows.filter(fit), rows.filter(~fit)
 
 

@@ -18,16 +18,15 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from shared.contracts import Evaluation, Features, PermanentError, Plan, Score, Trained
 from shared.lib import store, tracking
+from shared.lib.model import fingerprint, routed
 from shared.settings import Settings
 from shared.stages.evaluate import (
     best_by_origin,
     calibration_error,
     decide,
     evaluate,
-    fingerprint,
     late_rate,
     no_skill,
-    routed,
     score,
     seen_until,
 )

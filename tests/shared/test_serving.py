@@ -16,10 +16,10 @@ import pytest
 
 from shared.contracts import Evaluation
 from shared.lib import registry, serving, tracking
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
 from shared.lib.serving import Flight, create_app, predict_once, running
 from shared.settings import ROOT, Settings
 from shared.stages.deploy import deploy
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
 
 MONTH = "2013-05"
 Eventually = Callable[[Callable[[], bool]], None]
@@ -35,7 +35,7 @@ def url(in_service: Any) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def flights(rows: pl.DataFrame) -> pl.DataFrame:
     """Flights of all airports, some with nulls."""
-    return rows.filter(month=MONTH).select(FEATURES).head(60)
+    return rows.filter(month=MONTH).select(FEATURE_COLUMNS).head(60)
 
 
 def post(url: str, flights: Any) -> httpx.Response:
@@ -84,7 +84,7 @@ def test_null_is_accepted_for_a_feature(url: str, flights: pl.DataFrame, column:
 
 
 def test_flight_of_which_only_the_origin_is_known_gets_an_answer(url: str) -> None:
-    response = post(url, [{**dict.fromkeys(FEATURES), "origin": "EWR"}])
+    response = post(url, [{**dict.fromkeys(FEATURE_COLUMNS), "origin": "EWR"}])
 
     assert response.status_code == 200
     assert 0 < response.json()["late"][0] < 1
@@ -133,7 +133,7 @@ def test_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
 
 
 def test_app_asks_for_just_the_models_features() -> None:
-    assert tuple(Flight.model_fields) == FEATURES
+    assert tuple(Flight.model_fields) == FEATURE_COLUMNS
 
 
 def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
@@ -216,7 +216,7 @@ def test_docs_give_each_field_a_meaning_and_an_example_that_works(url: str) -> N
 
 def command(home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "shared.lib.serving", *arguments],
+        [sys.executable, "-m", "shared.runtime.serve", *arguments],
         cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(home)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
