@@ -1,10 +1,10 @@
-"""Writes the generated parts of README.md; with --check, exits 1 if they are out of date."""
+"""Writes the generated parts of README.md, and docs/scenarios.md; with --check, exits 1 if they are out of date."""
 
 import ast
 import sys
 
 from shared.settings import ROOT
-from tools import scenarios
+from tools import scenarios_page
 
 README = ROOT / "README.md"
 PIPELINES = {
@@ -15,12 +15,14 @@ PIPELINES = {
 
 
 def main() -> None:
-    old = README.read_text("utf-8")
-    new = fill(fill(old, "train", train_side_by_side()), "scenarios", scenarios.markdown())
-    if "--check" not in sys.argv:
-        README.write_text(new, "utf-8")
-    elif new != old:
-        sys.exit("README.md is out of date with the code it shows; run make format")
+    readme = README.read_text("utf-8")
+    readme = fill(fill(readme, "train", train_side_by_side()), "scenarios", scenarios_page.grades())
+    generated = {README: readme, ROOT / "docs" / "scenarios.md": scenarios_page.page()}
+    for path, new in generated.items():
+        if "--check" not in sys.argv:
+            path.write_text(new, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != new:
+            sys.exit(f"{path.name} is out of date with the code and the evidence that it shows; run make format")
 
 
 def fill(text: str, name: str, content: str) -> str:
