@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from shared.contracts import Contract, Deployment, Evaluation, Month, Plan
+from shared.contracts import Contract, Decision, Deployment, Evaluation, Month, Plan
 from shared.lib import store
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ class EvaluationRecord(Contract):
     challenger: Brier
     champion: Brier | None
     base_rate: Brier
-    decision: Literal["promote", "keep"]
+    decision: Decision
 
 
 class ChampionRecord(Contract):

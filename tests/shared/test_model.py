@@ -1,6 +1,8 @@
-"""The routed model: right airport, right fallback, and no foreign code in a stored model."""
+"""The routed model: right airport, right fallback, no foreign code in a stored model; the fingerprint."""
 
 import functools
+import hashlib
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 import skops.io
+from hypothesis import given
+from hypothesis import strategies as st
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from shared.lib.families import FAMILIES, unfitted
-from shared.lib.model import TRUSTED_TYPES, RoutedModel
+from shared.lib.model import TRUSTED_TYPES, RoutedModel, fingerprint
 from shared.stages.features import FEATURE_COLUMNS
 
 
@@ -90,3 +94,28 @@ def test_stored_function_that_is_not_on_the_list_is_refused(harmful: Callable[..
 
     with pytest.raises(UntrustedTypesFoundException):
         skops.io.loads(stored, trusted=TRUSTED_TYPES)
+
+
+floats = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(floats)
+def test_fingerprint_is_the_sha256_of_the_little_endian_doubles(predicted: list[float]) -> None:
+    expected = hashlib.sha256(struct.pack(f"<{len(predicted)}d", *predicted)).hexdigest()
+
+    assert fingerprint(np.array(predicted)) == expected
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True))
+def test_fingerprint_depends_on_the_rows_order(predicted: list[float]) -> None:
+    assert fingerprint(np.array(predicted)) != fingerprint(np.array(predicted[::-1]))
+
+
+def test_fingerprint_tells_the_smallest_difference() -> None:
+    assert fingerprint(np.array([0.1])) != fingerprint(np.nextafter([0.1], 1))
+
+
+def test_fingerprint_does_not_depend_on_how_the_array_lies_in_memory() -> None:
+    table = np.random.default_rng(0).random((50, 2))
+
+    assert fingerprint(table[:, 1]) == fingerprint(table[:, 1].copy())
