@@ -16,6 +16,7 @@ from shared.lib.feature_table import CATEGORICAL, NUMERIC
 
 
 def logistic(seed: int) -> Pipeline:
+    """Logistic regression on standardized numbers and one-hot categories; missing numbers are the mean."""
     numeric = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
     one_hot = OneHotEncoder(handle_unknown="ignore")
     columns = make_column_transformer((numeric, list(NUMERIC)), (one_hot, list(CATEGORICAL)))
@@ -23,6 +24,7 @@ def logistic(seed: int) -> Pipeline:
 
 
 def boosting(seed: int, iterations: int) -> Pipeline:
+    """Gradient boosting; with fewer trees each one counts for more."""
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = make_column_transformer((ordinal, list(CATEGORICAL)), ("passthrough", list(NUMERIC)))
     trees = HistGradientBoostingClassifier(

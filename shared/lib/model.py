@@ -21,7 +21,7 @@ TRUSTED_TYPES = [
 
 
 def fingerprint(predicted: np.ndarray) -> str:
-    """sha256 over float64 predictions in row order: models that predict alike bear the same one."""
+    """sha256 over float64 predictions in row order: models that predict the same have the same one."""
     return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -56,6 +56,7 @@ class RoutedModel(ClassifierMixin, BaseEstimator):
 def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
     """The model that sends each flight to its origin's best candidate."""
     models = {
-        origin: skops.io.load(settings.store / its.model.path, trusted=TRUSTED_TYPES) for origin, its in best.items()
+        origin: skops.io.load(settings.store / trained.model.path, trusted=TRUSTED_TYPES)
+        for origin, trained in best.items()
     }
     return RoutedModel(models=models, late_rate=late_rate)

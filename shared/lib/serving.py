@@ -134,7 +134,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
 
 
 @contextmanager
-def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+def serve_in_thread(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve the app on a port of 127.0.0.1, a free one by default, from a thread of this process; yields its URL."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -154,7 +154,7 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
 def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answer:
     """Start the app, let it predict the flights over HTTP, and stop it."""
     rows = flights.fill_nan(None).to_dicts()
-    with running(create_app(settings, alias)) as url:
+    with serve_in_thread(create_app(settings, alias)) as url:
         response = httpx.post(f"{url}/predict", json=rows, timeout=60, trust_env=False)
     if response.status_code != httpx.codes.OK:
         raise RuntimeError(f"the app answers with HTTP status {response.status_code}: {response.text}")

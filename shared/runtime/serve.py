@@ -45,9 +45,9 @@ def serve(settings: Settings, port: int) -> None:
             f"`make {settings.tool}`, and it is served at once",
             flush=True,
         )
-    what = f"version {champion.version} of {settings.model_name}" if champion else settings.model_name
-    with serving.running(serving.create_app(settings), port) as url:
-        print(f"Serving {what}: {url}/docs   (Ctrl-C stops it)", flush=True)
+    served = f"version {champion.version} of {settings.model_name}" if champion else settings.model_name
+    with serving.serve_in_thread(serving.create_app(settings), port) as url:
+        print(f"Serving {served}: {url}/docs   (Ctrl-C stops it)", flush=True)
         threading.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Servers as child processes: on a free port of 127.0.0.1, in a session of their own that is ended for sure."""
+"""Servers as child processes: each in a session of its own, which is ended as a whole."""
 
 import os
 import subprocess
@@ -92,8 +92,8 @@ def show(
     try:
         with server(command, health, log, env) as process:
             print(f"{name}: {url}   (Ctrl-C stops it)", flush=True)
-            for page, its_url in (pages or {}).items():
-                print(f"  {page}: {its_url}", flush=True)
+            for page, page_url in (pages or {}).items():
+                print(f"  {page}: {page_url}", flush=True)
             process.wait()
     except KeyboardInterrupt:
         print(f"\n{name} has stopped.")

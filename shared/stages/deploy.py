@@ -27,6 +27,7 @@ SIGNATURE = ModelSignature(
 log = logging.getLogger(__name__)
 
 
+@tracking.lock_is_transient()
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
 
@@ -59,6 +60,7 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
 
 
 def deployment(evaluation: Evaluation, version: ModelVersion, changed: bool, settings: Settings) -> Deployment:
+    """The result of the stage, now that `version` is in service."""
     previous = registry.by_alias(registry.PREVIOUS, settings)
     return Deployment(
         version=str(version.version),
@@ -69,10 +71,11 @@ def deployment(evaluation: Evaluation, version: ModelVersion, changed: bool, set
 
 
 def check_champion(champion: ModelVersion | None, evaluation: Evaluation) -> None:
-    found = str(champion.version) if champion else None
-    if found != evaluation.champion_version:
+    """Raise PermanentError if another run has changed the champion since the evaluation."""
+    version = str(champion.version) if champion else None
+    if version != evaluation.champion_version:
         raise PermanentError(
-            f"champion of {evaluation.month} is version {found} now, but the challenger was compared with version "
+            f"champion of {evaluation.month} is version {version} now, but the challenger was compared with version "
             f"{evaluation.champion_version}; run the month again"
         )
 
@@ -97,6 +100,7 @@ def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame
 
 
 def requirements() -> list[str]:
+    """The packages that the model needs, pinned to the installed versions."""
     return [f"{package}=={metadata.version(package)}" for package in PACKAGES]
 
 

@@ -40,6 +40,7 @@ class Champion(NamedTuple):
     seen_until: str | None = None
 
 
+@tracking.lock_is_transient()
 def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Evaluation:
     """Score challenger, champion and the no-skill base rate on the target month, and decide by the Brier score.
 

@@ -41,11 +41,11 @@ def features(validated: Validated, settings: Settings) -> Features:
 
 def join(flights: pl.DataFrame, weather: pl.DataFrame, planes: pl.DataFrame, airports: pl.DataFrame) -> pl.DataFrame:
     """The features of each flight, in the flights' order; what a lookup table lacks is NaN."""
-    known = weather.select("origin", *WEATHER, time_hour=hour_of("time_hour").dt.offset_by("3h"))
+    weather_3h_earlier = weather.select("origin", *WEATHER, time_hour=hour_of("time_hour").dt.offset_by("3h"))
     return (
         flights.lazy()
         .with_columns(time_hour=hour_of("time_hour"))
-        .join(known.lazy(), on=["origin", "time_hour"], how="left", maintain_order="left")
+        .join(weather_3h_earlier.lazy(), on=["origin", "time_hour"], how="left", maintain_order="left")
         .join(planes.lazy().select("tailnum", "seats", built="year"), on="tailnum", how="left", maintain_order="left")
         .join(airports.lazy().select("lat", "lon", dest="faa"), on="dest", how="left", maintain_order="left")
         .with_columns(
@@ -72,6 +72,7 @@ def join(flights: pl.DataFrame, weather: pl.DataFrame, planes: pl.DataFrame, air
 
 
 def hour_of(column: str) -> pl.Expr:
+    """The time in a `time_hour` of the source."""
     return pl.col(column).str.to_datetime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -81,7 +82,7 @@ def minutes(clock: str) -> pl.Expr:
 
 
 def row_notes(flights: pl.DataFrame, arrived: pl.DataFrame, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
-    """What the reader of a run should know of its rows."""
+    """A sentence on the flights that were left out, and one for each column with values that its lookup table lacks."""
     notes = [f"{flights.height - arrived.height} of {flights.height} flights were cancelled or diverted: left out"]
     lookups = {
         "tailnum": ("planes.csv", "tailnum"),

@@ -12,6 +12,7 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 
+@tracking.lock_is_transient()
 def plan(features: Features, orchestrator_run: str, settings: Settings, orchestrator_url: str | None = None) -> Plan:
     """One candidate for each origin airport with at least `min_rows` training rows and each model family.
 

@@ -20,6 +20,7 @@ from shared.settings import Settings
 log = logging.getLogger(__name__)
 
 
+@tracking.lock_is_transient()
 def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
     """Fit on the window less its last 14 days, score those, and keep the model as a skops file.
 

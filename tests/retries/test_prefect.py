@@ -385,7 +385,7 @@ def test_r9_rollback(home: Path, source: Path, evidence: Evidence) -> None:
     assert failed.state_name == "Failed"
     assert failed.run_count == 1
     assert registry.aliases(settings) == {"champion": "1"}
-    with serving.running(serving.create_app(settings)) as url:
+    with serving.serve_in_thread(serving.create_app(settings)) as url:
         assert httpx.get(f"{url}/health").json() == {"version": "1"}
     evidence(said="deploy Failed, once; the champion serves as before", attempts=failed.run_count)
     evidence.code(pipeline.deploy.fn, pipeline.withdraw)

@@ -17,7 +17,7 @@ import pytest
 from shared.contracts import Evaluation
 from shared.lib import registry, serving, tracking
 from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
-from shared.lib.serving import Flight, create_app, predict_once, running
+from shared.lib.serving import Flight, create_app, predict_once, serve_in_thread
 from shared.settings import ROOT, Settings
 from shared.stages.deploy import deploy
 
@@ -28,7 +28,7 @@ Eventually = Callable[[Callable[[], bool]], None]
 @pytest.fixture(scope="module")
 def url(in_service: Any) -> Iterator[str]:
     """An app that serves the champion."""
-    with running(create_app(in_service.settings)) as url:
+    with serve_in_thread(create_app(in_service.settings)) as url:
         yield url
 
 
@@ -144,7 +144,7 @@ def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
-    with running(create_app(settings)) as url:
+    with serve_in_thread(create_app(settings)) as url:
         response = post(url, rows_of(flights))
         assert response.status_code == 503
         assert "no model bears the alias champion" in response.json()["detail"]
@@ -167,7 +167,7 @@ def test_follows_the_alias_and_keeps_the_old_version_if_the_new_one_does_not_loa
     monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
     deploy(evaluated, settings)
     second, third, fourth = (add_version_like_the_first(settings) for _ in range(3))
-    with running(create_app(settings)) as url:
+    with serve_in_thread(create_app(settings)) as url:
         before = post(url, rows_of(flights)).json()
         registry.move_alias(registry.CHAMPION, second, settings)
         eventually(lambda: version_at(url) == "2")
@@ -194,7 +194,7 @@ def test_app_of_another_alias_serves_that_one(evaluated: Evaluation, settings: S
 
 
 def test_stopped_app_answers_no_more(in_service: Any) -> None:
-    with running(create_app(in_service.settings)) as url:
+    with serve_in_thread(create_app(in_service.settings)) as url:
         assert version_at(url) == "1"
 
     with pytest.raises(httpx.ConnectError):
