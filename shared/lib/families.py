@@ -1,4 +1,4 @@
-"""The model families: unfitted classifiers by name, or of one's own as `module:function`."""
+"""The model families: unfitted classifiers by name, or a user's own as `module:function`."""
 
 import importlib
 from typing import Any
@@ -49,7 +49,7 @@ FAMILIES = {"logistic": logistic, "boosting20": boosting20, "boosting60": boosti
 
 
 def unfitted(family: str, seed: int) -> Any:
-    """A new classifier of the family: a name in FAMILIES, or `module:function` of one's own that takes the seed."""
+    """A new classifier of the family: a name in FAMILIES, or a user's own `module:function` that takes the seed."""
     if family in FAMILIES:
         return FAMILIES[family](seed)
     module, _, function = family.partition(":")

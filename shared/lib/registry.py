@@ -10,14 +10,14 @@ from shared.settings import Settings
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ABOUT = (
-    "Tells before departure how likely a flight is to land more than 15 minutes late; made by {tool}. The version with "
-    "the alias **champion** is in service, **previous** was so before it, **challenger** is being tested."
+    "Tells before departure how likely a flight is to land more than 15 minutes late; trained by {tool}. The version "
+    "with the alias **champion** is in service, **previous** was so before it, **challenger** is being tested."
 )
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model; no such alias
 
 
 def by_alias(alias: str, settings: Settings) -> ModelVersion | None:
-    """The version that bears the alias, or None."""
+    """The version with the alias, or None."""
     try:
         return tracking.client(settings).get_model_version_by_alias(settings.model_name, alias)
     except MlflowException as error:
@@ -74,10 +74,10 @@ def restore(before: dict[str, str], settings: Settings) -> None:
 
 
 def remove_alias(alias: str, settings: Settings) -> None:
-    """Take the alias from the version that bears it."""
+    """Take the alias from the version that has it."""
     tracking.client(settings).delete_registered_model_alias(settings.model_name, alias)
 
 
 def move_alias(alias: str, version: ModelVersion, settings: Settings) -> None:
-    """Let the version bear the alias."""
+    """Give the alias to the version."""
     tracking.client(settings).set_registered_model_alias(settings.model_name, alias, version.version)

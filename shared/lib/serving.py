@@ -37,7 +37,7 @@ EXAMPLE: JsonDict = {
 
 
 class Flight(Contract):
-    """One flight's features, as the features stage makes them; null is unknown."""
+    """One flight's features, as the features stage computes them; null is unknown."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -51,13 +51,13 @@ class Flight(Contract):
     destination_lat: float | None = Field(description="degrees north")
     destination_lon: float | None = Field(description="degrees east")
     temp: float | None = Field(description="temperature at the origin 3 hours before departure, °F")
-    dewp: float | None = Field(description="dew point, likewise, °F")
-    humid: float | None = Field(description="relative humidity, likewise, %")
-    wind_speed: float | None = Field(description="wind speed, likewise, miles an hour")
-    wind_gust: float | None = Field(description="speed of gusts, likewise, miles an hour")
-    precip: float | None = Field(description="precipitation, likewise, inches")
-    pressure: float | None = Field(description="pressure at sea level, likewise, millibars")
-    visib: float | None = Field(description="visibility, likewise, miles")
+    dewp: float | None = Field(description="dew point at that place and time, °F")
+    humid: float | None = Field(description="relative humidity at that place and time, %")
+    wind_speed: float | None = Field(description="wind speed at that place and time, miles an hour")
+    wind_gust: float | None = Field(description="speed of gusts at that place and time, miles an hour")
+    precip: float | None = Field(description="precipitation at that place and time, inches")
+    pressure: float | None = Field(description="pressure at sea level at that place and time, millibars")
+    visib: float | None = Field(description="visibility at that place and time, miles")
     carrier: str | None = Field(description="IATA code of the airline")
     dest: str | None = Field(description="IATA code of the destination")
 
@@ -90,12 +90,13 @@ class Served:
             )
 
     def watch(self) -> None:
+        """Refresh every few seconds, until the app stops."""
         while not self.stopped.wait(POLL_SECONDS):
             self.refresh()
 
 
 def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
-    """An app with `GET /health` and `POST /predict`; it looks every 2 seconds whether the alias has moved.
+    """An app with `GET /health` and `POST /predict`; every 2 seconds it looks whether the alias has moved.
 
     Its page, `/docs`, needs no other host; ReDoc's would.
     """
@@ -123,7 +124,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
     def predict(flights: list[Flight]) -> Answer:
         """The probability that each flight lands more than 15 minutes late."""
         if served.current is None:
-            raise HTTPException(503, f"no model bears the alias {alias}; run the pipeline first")
+            raise HTTPException(503, f"no model has the alias {alias}; run the pipeline first")
         version, model = served.current
         types = {"origin": pl.String, **dict.fromkeys(NUMERIC, pl.Float64), **dict.fromkeys(CATEGORICAL, pl.String)}
         rows = pl.DataFrame([flight.model_dump() for flight in flights], schema=types)

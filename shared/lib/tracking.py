@@ -50,20 +50,20 @@ def lock_is_transient() -> Iterator[None]:
 
 @cache
 def client(settings: Settings) -> MlflowClient:
-    """A client of the store, which is made first if there is none: parallel writers on a new database would hang.
+    """A client of the database, which is created first if there is none: parallel writers on a new one would hang.
 
     Raises PermanentError if the database is there, but not whole.
     """
     settings.mlflow.mkdir(parents=True, exist_ok=True)
     with setup_lock(settings):
         if not settings.mlflow_database.exists():
-            make_database(settings)
+            create_database(settings)
         check_whole(settings)
         return MlflowClient(settings.tracking_uri)
 
 
-def make_database(settings: Settings) -> None:
-    """Make MLflow's database aside and rename it: a process that is killed meanwhile leaves none at all."""
+def create_database(settings: Settings) -> None:
+    """Create MLflow's database elsewhere and rename it: a process that is killed meanwhile leaves none."""
     aside = settings.mlflow / "new"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -75,13 +75,13 @@ def make_database(settings: Settings) -> None:
 
 
 def check_whole(settings: Settings) -> None:
-    """Raise PermanentError if the making of the database was once stopped midway: MLflow would answer with its SQL."""
+    """Raise PermanentError if a run was stopped while creating the database: MLflow would answer with SQL."""
     with closing(sqlite3.connect(settings.mlflow_database, timeout=BUSY_SECONDS)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         whole = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
     if not whole:
         raise PermanentError(
-            f"{settings.mlflow_database} is not whole, as a run was stopped while it was made; delete this file, and "
+            f"{settings.mlflow_database} is not whole, as a run was stopped while creating it; delete this file, and "
             "run the month again"
         )
 
@@ -98,7 +98,7 @@ def registry_lock(settings: Settings) -> FileLock:
 
 @cache
 def experiment_id(settings: Settings) -> str:
-    """The tool's experiment, made on first use."""
+    """The id of the tool's experiment, created on first use."""
     store = client(settings)
     with setup_lock(settings):
         experiment = store.get_experiment_by_name(settings.experiment)

@@ -1,4 +1,4 @@
-"""The run record: what one run did, as the tool itself knows it."""
+"""The run record: what one run did, by the tool's own metadata."""
 
 from datetime import datetime
 from pathlib import Path

@@ -112,7 +112,7 @@ def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFram
         answered = serving.predict_once(sample, registry.CHALLENGER, settings)
         expected = challenger.predict_proba(sample)[:, 1].tolist()
         if answered.version != str(version.version) or answered.late != expected:
-            raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
+            raise PermanentError(f"version {version.version} answers with other probabilities than the evaluated model")
     except Exception as error:
         raise PermanentError(
             f"smoke test of version {version.version} failed ({error}); the aliases are as before; mend the cause, or "

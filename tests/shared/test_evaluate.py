@@ -31,15 +31,15 @@ from shared.stages.evaluate import (
 MONTH = "2013-05"
 
 
-def with_briers(made: Any, *briers: float) -> list[Trained]:
+def with_briers(results: Any, *briers: float) -> list[Trained]:
     """The six trained candidates with these scores instead of their own."""
-    return [its.model_copy(update={"brier": brier}) for its, brier in zip(made.trained, briers, strict=True)]
+    return [trained.model_copy(update={"brier": brier}) for trained, brier in zip(results.trained, briers, strict=True)]
 
 
-def test_each_airport_gets_its_best_candidate(planned: Plan, made: Any) -> None:
-    best = best_by_origin(planned, with_briers(made, 0.2, 0.1, 0.1, 0.2, 0.3, 0.2))
+def test_each_airport_gets_its_best_candidate(planned: Plan, results: Any) -> None:
+    best = best_by_origin(planned, with_briers(results, 0.2, 0.1, 0.1, 0.2, 0.3, 0.2))
 
-    assert {origin: its.candidate.family for origin, its in best.items()} == {
+    assert {origin: trained.candidate.family for origin, trained in best.items()} == {
         "EWR": "boosting20",
         "JFK": "logistic",
         "LGA": "boosting20",
@@ -48,25 +48,25 @@ def test_each_airport_gets_its_best_candidate(planned: Plan, made: Any) -> None:
 
 @given(st.randoms())
 def test_of_equal_candidates_the_first_planned_wins_in_whatever_order_they_come(
-    planned: Plan, made: Any, random: Any
+    planned: Plan, results: Any, random: Any
 ) -> None:
-    trained = with_briers(made, *[0.2] * 6)
+    trained = with_briers(results, *[0.2] * 6)
     random.shuffle(trained)
 
-    assert {its.candidate.family for its in best_by_origin(planned, trained).values()} == {"logistic"}
+    assert {trained.candidate.family for trained in best_by_origin(planned, trained).values()} == {"logistic"}
 
 
-def test_survivor_stands_in_for_a_candidate_that_failed(planned: Plan, made: Any) -> None:
-    best = best_by_origin(planned, with_briers(made, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2)[1:])
+def test_survivor_stands_in_for_a_candidate_that_failed(planned: Plan, results: Any) -> None:
+    best = best_by_origin(planned, with_briers(results, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2)[1:])
 
-    assert [its.candidate.key for its in best.values()] == ["EWR/boosting20", "JFK/logistic", "LGA/logistic"]
+    assert [trained.candidate.key for trained in best.values()] == ["EWR/boosting20", "JFK/logistic", "LGA/logistic"]
 
 
 @pytest.mark.parametrize(("survivors", "names"), [(slice(2, 4), "EWR, LGA"), (slice(0), "EWR, JFK, LGA")])
 def test_airports_without_a_model_fail_by_name(
-    planned: Plan, made: Any, settings: Settings, survivors: slice, names: str
+    planned: Plan, results: Any, settings: Settings, survivors: slice, names: str
 ) -> None:
-    trained = made.trained[survivors]
+    trained = results.trained[survivors]
 
     with pytest.raises(PermanentError, match=f"no candidate survived for {names}: {len(trained)} of 6 candidates"):
         evaluate(planned, trained, settings)
@@ -85,9 +85,9 @@ def test_scores_are_those_of_the_routed_model_on_the_target_month(
     assert evaluated.challenger.auc == roc_auc_score(late, predicted)
     assert evaluated.challenger.rows == target.height
     assert evaluated.challenger_fingerprint == fingerprint(predicted)
-    for origin, its in evaluated.challenger.by_origin.items():
+    for origin, scores in evaluated.challenger.by_origin.items():
         own = (target["origin"] == origin).to_numpy()
-        assert (its.rows, its.brier) == (own.sum(), brier_score_loss(late[own], predicted[own]))
+        assert (scores.rows, scores.brier) == (own.sum(), brier_score_loss(late[own], predicted[own]))
 
 
 def test_base_rate_is_each_airports_late_rate_in_the_window(evaluated: Evaluation, rows: pl.DataFrame) -> None:
@@ -106,9 +106,9 @@ def test_first_model_that_beats_the_base_rate_is_promoted(evaluated: Evaluation)
 
 
 def test_order_of_the_candidates_does_not_matter(
-    planned: Plan, made: Any, settings: Settings, evaluated: Evaluation
+    planned: Plan, results: Any, settings: Settings, evaluated: Evaluation
 ) -> None:
-    assert evaluate(planned, made.trained[::-1], settings) == evaluated
+    assert evaluate(planned, results.trained[::-1], settings) == evaluated
 
 
 def test_scores_and_decision_are_tracked(evaluated: Evaluation, settings: Settings) -> None:
@@ -138,7 +138,7 @@ def test_mlflow_run_shows_decision_scores_leaderboard_and_calibration_plot(
 
 def test_new_airport_is_scored_by_the_fallback_and_noted(
     planned: Plan,
-    made: Any,
+    results: Any,
     settings: Settings,
     rows: pl.DataFrame,
     altered: Callable[[Features, pl.DataFrame], Features],
@@ -149,7 +149,7 @@ def test_new_airport_is_scored_by_the_fallback_and_noted(
     flights = opened.filter(origin="SWF").height
     planned = planned.model_copy(update={"features": altered(planned.features, opened)})
 
-    evaluation = evaluate(planned, made.trained, settings)
+    evaluation = evaluate(planned, results.trained, settings)
 
     rate = late_rate(rows.filter(pl.col("month") != MONTH))
     assert evaluation.challenger.by_origin["SWF"] == evaluation.base_rate.by_origin["SWF"]
@@ -162,7 +162,7 @@ def test_new_airport_is_scored_by_the_fallback_and_noted(
 
 def test_month_in_which_no_flight_arrived_is_a_clear_error(
     planned: Plan,
-    made: Any,
+    results: Any,
     settings: Settings,
     rows: pl.DataFrame,
     altered: Callable[[Features, pl.DataFrame], Features],
@@ -170,15 +170,15 @@ def test_month_in_which_no_flight_arrived_is_a_clear_error(
     planned = planned.model_copy(update={"features": altered(planned.features, rows.filter(pl.col("month") != MONTH))})
 
     with pytest.raises(PermanentError, match=f"{MONTH}.*arr_delay"):
-        evaluate(planned, made.trained, settings)
+        evaluate(planned, results.trained, settings)
 
 
-def test_candidate_with_a_foreign_type_is_refused(planned: Plan, made: Any, settings: Settings) -> None:
+def test_candidate_with_a_foreign_type_is_refused(planned: Plan, results: Any, settings: Settings) -> None:
     file = store.add(settings.store, "models/foreign.skops", skops.io.dumps(Foreign()))
-    foreign = made.trained[0].model_copy(update={"model": file, "brier": 0.0})
+    foreign = results.trained[0].model_copy(update={"model": file, "brier": 0.0})
 
     with pytest.raises(UntrustedTypesFoundException, match="Foreign"):
-        evaluate(planned, [foreign, *made.trained[2:]], settings)
+        evaluate(planned, [foreign, *results.trained[2:]], settings)
 
 
 class Foreign:

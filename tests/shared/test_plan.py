@@ -37,11 +37,11 @@ def window(counts: dict[str, int]) -> pl.DataFrame:
     return pl.DataFrame([*rows, {"month": MONTH, "date": date(2013, 4, 1), "late": True, "origin": "NEW"}])
 
 
-def test_one_candidate_for_each_airport_and_family(made: Any, settings: Settings, planned: Any) -> None:
+def test_one_candidate_for_each_airport_and_family(results: Any, settings: Settings, planned: Any) -> None:
     keys = [candidate.key for candidate in planned.candidates]
 
     assert keys == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in settings.families]
-    assert planned.features == made.features
+    assert planned.features == results.features
     assert planned.experiment == settings.experiment
 
 
@@ -148,7 +148,8 @@ def test_mlflow_run_holds_month_and_source_files(altered: Altered, settings: Set
 
     assert run.data.tags["month"] == MONTH
     assert run.data.tags[tracking.ORCHESTRATOR_RUN] == "scheduled__2013-04-01T00:00:00+00:00"
-    datasets = {its.dataset.name: (its.dataset.digest, its.tags[0].value) for its in run.inputs.dataset_inputs}
+    inputs = run.inputs.dataset_inputs
+    datasets = {file.dataset.name: (file.dataset.digest, file.tags[0].value) for file in inputs}
     assert datasets == {
         "flights/2013-03.csv": ("0" * 36, "training"),
         "flights/2013-04.csv": ("1" * 36, "evaluation"),

@@ -210,7 +210,7 @@ def test_root_leads_to_the_docs(url: str) -> None:
 def test_docs_give_each_field_a_meaning_and_an_example_that_works(url: str) -> None:
     schema = httpx.get(f"{url}/openapi.json", timeout=30, trust_env=False).json()["components"]["schemas"]["Flight"]
 
-    assert [name for name, its in schema["properties"].items() if not its.get("description")] == []
+    assert [name for name, field in schema["properties"].items() if not field.get("description")] == []
     assert post(url, schema["examples"]).status_code == 200
 
 
@@ -254,12 +254,14 @@ def test_command_refuses_an_unknown_tool_and_a_port_that_is_taken(settings: Sett
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        said = [
+        outputs = [
             command(settings.home, *arguments).communicate(timeout=60)[0]
             for arguments in (["--tool", "airflw"], ["--tool", "plain", "--port", port])
         ]
 
-    assert said[0] == "error: TOOL is 'airflw', expected one of plain, airflow, prefect, dagster\n"
+    assert outputs[0] == "error: TOOL is 'airflw', expected one of plain, airflow, prefect, dagster\n"
     assert (
-        said[1].splitlines()[-1].startswith(f"error: port {port} of 127.0.0.1 can't be used (Address already in use)")
+        outputs[1]
+        .splitlines()[-1]
+        .startswith(f"error: port {port} of 127.0.0.1 can't be used (Address already in use)")
     )

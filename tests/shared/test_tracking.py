@@ -173,4 +173,4 @@ def test_runs_may_log_the_same_new_dataset_at_once(settings: Settings) -> None:
             list(pool.map(log, runs, [f"{n}"] * len(runs)))
 
     logged = [tracking.client(settings).get_run(run).inputs.dataset_inputs for run in runs]
-    assert [len(its) for its in logged] == [len(FEATURES.inputs) + 20] * len(runs)
+    assert [len(datasets) for datasets in logged] == [len(FEATURES.inputs) + 20] * len(runs)

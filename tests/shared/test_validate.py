@@ -131,8 +131,8 @@ def test_count_and_first_three_lines_are_told_of_many_bad_rows(
 ) -> None:
     set_cells(source / FLIGHTS, "distance", dict.fromkeys(range(10, 20), "-1"))
 
-    told = says(source, settings, ["but 10 rows break this", "line 10: -1", "line 11: -1", "line 12: -1"])
-    assert "line 13" not in told
+    message = says(source, settings, ["but 10 rows break this", "line 10: -1", "line 11: -1", "line 12: -1"])
+    assert "line 13" not in message
 
 
 def without(column: str, table: pl.DataFrame) -> pl.DataFrame:
@@ -250,13 +250,13 @@ def test_bad_files_and_a_report_are_kept_aside(source: Path, settings: Settings,
     set_cells(source / FLIGHTS, "distance", {6: "-5"})
     set_cells(source / WEATHER, "temp", {7: "warm"})
 
-    told = says(source, settings, [])
+    message = says(source, settings, [])
 
     aside = settings.store / "quarantine" / MONTH
     kept = {p.read_bytes() for p in aside.rglob("*.csv")}
     (report,) = aside.glob("report*.json")
     assert kept == {(source / FLIGHTS).read_bytes(), (source / WEATHER).read_bytes()}
-    assert str(aside) in told
+    assert str(aside) in message
     assert [(f["file"], f["column"], f["count"], f["first"]) for f in json.loads(report.read_text())] == [
         (FLIGHTS, "distance", 1, ["line 6: -5.0"]),
         (WEATHER, "temp", 1, ["line 7: warm"]),
