@@ -1,21 +1,11 @@
-"""The HTTP app that serves the model behind an alias, and reloads it when the alias moves.
+"""The HTTP app that serves the model behind an alias, and loads another version when the alias moves."""
 
-`python -m shared.lib.serving --tool airflow` serves Airflow's champion.
-"""
-
-import argparse
 import logging
 import socket
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-
-from shared.runtime import interrupt
-
-if __name__ == "__main__":
-    interrupt.while_loading()
 
 import httpx
 import polars as pl
@@ -26,13 +16,11 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.contracts import Contract, PermanentError
+from shared.contracts import Contract
 from shared.lib import registry
+from shared.lib.feature_table import CATEGORICAL, NUMERIC
 from shared.lib.model import RoutedModel
-from shared.runtime import cli
-from shared.runtime.records import TOOLS
 from shared.settings import Settings
-from shared.stages.features import CATEGORICAL, NUMERIC
 
 POLL_SECONDS = 2.0
 ABOUT = "Tells before departure how likely a flight is to land more than 15 minutes late."
@@ -146,7 +134,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
 
 
 @contextmanager
-def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+def serve_in_thread(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve the app on a port of 127.0.0.1, a free one by default, from a thread of this process; yields its URL."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,47 +154,8 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
 def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answer:
     """Start the app, let it predict the flights over HTTP, and stop it."""
     rows = flights.fill_nan(None).to_dicts()
-    with running(create_app(settings, alias)) as url:
+    with serve_in_thread(create_app(settings, alias)) as url:
         response = httpx.post(f"{url}/predict", json=rows, timeout=60, trust_env=False)
     if response.status_code != httpx.codes.OK:
         raise RuntimeError(f"the app answers with HTTP status {response.status_code}: {response.text}")
     return Answer.model_validate_json(response.content)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Serve the champion over HTTP.")
-    parser.add_argument("--tool", default="plain", help="whose champion: plain, airflow, prefect or dagster")
-    parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; default: a free one")
-    arguments = parser.parse_args()
-    tool = arguments.tool
-    if tool not in TOOLS:
-        sys.exit(f"error: TOOL is {tool!r}, expected one of {', '.join(TOOLS)}")
-    cli.log_progress()
-    interrupt.while_waiting()
-    try:
-        serve(Settings(tool=tool), arguments.port)
-    except PermanentError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: port {arguments.port} of 127.0.0.1 can't be used ({error.strerror}); choose another one")
-    except KeyboardInterrupt:
-        print("\nThe app has stopped.")
-
-
-def serve(settings: Settings, port: int) -> None:
-    """Serve the tool's champion until an interrupt."""
-    champion = registry.by_alias(registry.CHAMPION, settings)
-    if champion is None:
-        print(
-            f"warning: {settings.tool} has no champion yet, so /predict answers with status 503; run "
-            f"`make {settings.tool}`, and it is served at once",
-            flush=True,
-        )
-    what = f"version {champion.version} of {settings.model_name}" if champion else settings.model_name
-    with running(create_app(settings), port) as url:
-        print(f"Serving {what}: {url}/docs   (Ctrl-C stops it)", flush=True)
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

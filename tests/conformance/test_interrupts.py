@@ -76,7 +76,7 @@ def test_interrupted_in_any_stage_a_run_is_ended_and_the_next_one_works(
     kill, settings = Kill(tmp_path), Settings(tool=TOOL)
     for function, number in {
         "shared.stages.ingest:check_no_gap": signal.SIGINT,
-        "shared.stages.features:told_apart": signal.SIGTERM,
+        "shared.stages.features:row_notes": signal.SIGTERM,
         "shared.stages.train:split": signal.SIGINT,
         "shared.stages.evaluate:decide": signal.SIGINT,
         "shared.stages.deploy:smoke_test": signal.SIGINT,

@@ -17,7 +17,7 @@ from tests.faults import Kill
 IN_STAGE = {
     "ingest": "shared.stages.ingest:check_no_gap",
     "validate": "shared.stages.validate:drift",
-    "features": "shared.stages.features:told_apart",
+    "features": "shared.stages.features:row_notes",
     "plan": "shared.stages.plan:trainable_origins",
     "train": "shared.stages.train:split",
     "evaluate": "shared.stages.evaluate:decide",

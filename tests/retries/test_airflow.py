@@ -367,7 +367,7 @@ class Moody:
         from sklearn.dummy import DummyClassifier
         from sklearn.ensemble import VotingClassifier
 
-        from shared.lib.model import logistic
+        from shared.lib.families import logistic
 
         members = [("steady", logistic(0)), ("moody", DummyClassifier(strategy="stratified"))]
         model = VotingClassifier(members, voting="soft", weights=[99, 1]).fit(X, y)
@@ -387,7 +387,7 @@ def test_r9_rollback(in_process: InProcess, evidence: Evidence) -> None:
     """
     from airflow_impl.pipeline import late_flights_dag
     from shared.lib import registry, serving
-    from shared.stages.features import FEATURES
+    from shared.lib.feature_table import FEATURE_COLUMNS
 
     settings = Settings(tool="airflow")
     first = in_process.pipeline(min_rows=1000, families=("logistic",))  # one airport has as many
@@ -399,7 +399,7 @@ def test_r9_rollback(in_process: InProcess, evidence: Evidence) -> None:
     assert "smoke test of version 2 failed" in second.error
     assert registry.aliases(settings) == before == {"champion": "1"}
     (table,) = settings.store.glob("features/*.arrow")
-    answer = serving.predict_once(pl.read_ipc(table).select(FEATURES).head(3), registry.CHAMPION, settings)
+    answer = serving.predict_once(pl.read_ipc(table).select(FEATURE_COLUMNS).head(3), registry.CHAMPION, settings)
     assert answer.version == first.champion.version
     evidence(said="deploy failed at try 1; the champion is version 1 as before", states={"deploy": "failed"})
     evidence(attempts={"deploy": 1})

@@ -283,7 +283,7 @@ def test_r6_killed_process(tmp_path: Path, evidence: Evidence) -> None:
 
 def slow(seed: int) -> Any:
     """A family whose candidates wait until the test lets them go on."""
-    from shared.lib.model import logistic
+    from shared.lib.families import logistic
 
     prefect.poll(Path(os.environ["TEST_GO"]).exists)
     return logistic(seed)
@@ -385,7 +385,7 @@ def test_r9_rollback(home: Path, source: Path, evidence: Evidence) -> None:
     assert failed.state_name == "Failed"
     assert failed.run_count == 1
     assert registry.aliases(settings) == {"champion": "1"}
-    with serving.running(serving.create_app(settings)) as url:
+    with serving.serve_in_thread(serving.create_app(settings)) as url:
         assert httpx.get(f"{url}/health").json() == {"version": "1"}
     evidence(said="deploy Failed, once; the champion serves as before", attempts=failed.run_count)
     evidence.code(pipeline.deploy.fn, pipeline.withdraw)

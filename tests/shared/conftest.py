@@ -15,12 +15,12 @@ import polars as pl
 import pytest
 
 from shared.contracts import Batch, Deployment, Evaluation, Features, Plan, Trained, Validated
-from shared.lib import store
+from shared.lib import feature_table, store
 from shared.lib.source import LOOKUPS, default_source
 from shared.settings import ROOT, Settings
 from shared.stages.deploy import deploy
 from shared.stages.evaluate import evaluate
-from shared.stages.features import features, read
+from shared.stages.features import features
 from shared.stages.ingest import ingest
 from shared.stages.plan import plan
 from shared.stages.train import train
@@ -156,7 +156,7 @@ def altered(settings: Settings) -> Callable[[Features, pl.DataFrame], Features]:
 @pytest.fixture(scope="session")
 def rows(made: Made) -> pl.DataFrame:
     """The slice's features."""
-    return read(made.features.file, made.store)
+    return feature_table.read(made.features.file, made.store)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ import yaml
 
 from shared.contracts import Deployment, Evaluation, PermanentError
 from shared.lib import registry, tracking
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
+from shared.lib.model import fingerprint, routed
 from shared.settings import Settings
 from shared.stages.deploy import SIGNATURE, deploy, register
-from shared.stages.evaluate import evaluate, fingerprint, routed
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
+from shared.stages.evaluate import evaluate
 from shared.stages.plan import plan
 
 MONTH = "2013-05"
@@ -44,7 +45,7 @@ def folder_of(version: str, settings: Settings) -> Path:
 
 
 def target(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(month=MONTH).select(FEATURES)
+    return rows.filter(month=MONTH).select(FEATURE_COLUMNS)
 
 
 def register_only(evaluation: Evaluation, settings: Settings, rows: pl.DataFrame) -> str:
@@ -95,12 +96,12 @@ def test_registered_model_has_signature_example_and_pinned_packages(in_service: 
     info = yaml.safe_load((folder / "MLmodel").read_text())
     inputs = json.loads(info["signature"]["inputs"])
     example = json.loads((folder / info["saved_input_example_info"]["artifact_path"]).read_text())
-    assert [column["name"] for column in inputs] == list(FEATURES)
+    assert [column["name"] for column in inputs] == list(FEATURE_COLUMNS)
     types = {column["name"]: column["type"] for column in inputs}
     assert {types[name] for name in NUMERIC} == {"double"}
     assert {types[name] for name in ("origin", *CATEGORICAL)} == {"string"}
     assert json.loads(info["signature"]["outputs"])[0]["tensor-spec"] == {"dtype": "float64", "shape": [-1, 2]}
-    assert example["columns"] == list(FEATURES)
+    assert example["columns"] == list(FEATURE_COLUMNS)
     assert len(example["data"]) == 3
     assert all("==" in line for line in (folder / "requirements.txt").read_text().split())
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from shared.contracts import Features
 from shared.lib import tables
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC, WEATHER, read
 from shared.settings import Settings
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC, WEATHER, features, join, read
+from shared.stages.features import features, join
 from shared.stages.ingest import ingest
 from shared.stages.validate import validate
 
@@ -40,7 +41,7 @@ def test_each_arrived_flight_is_a_row_in_the_sources_order(vendor: Path, setting
 
     arrived = table(vendor, "flights/2013-01.csv", FLIGHTS).filter(pl.col("arr_delay").is_not_null())
     rows = read(made.file, settings.store)
-    assert rows.columns == ["month", "date", "late", *FEATURES]
+    assert rows.columns == ["month", "date", "late", *FEATURE_COLUMNS]
     assert made.rows == rows.height == arrived.height
     for column in ("origin", "dest", "carrier", "distance"):
         assert rows[column].to_list() == arrived[column].to_list()
@@ -143,7 +144,7 @@ def test_any_year_works(vendor: Path, tmp_path: Path, settings: Settings) -> Non
 
 
 def test_no_feature_is_known_only_after_departure() -> None:
-    assert set(AFTER_DEPARTURE) & set(FEATURES) == set()
+    assert set(AFTER_DEPARTURE) & set(FEATURE_COLUMNS) == set()
 
 
 def test_what_happens_after_departure_changes_no_feature(vendor: Path, source: Path, settings: Settings) -> None:

@@ -17,9 +17,9 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from shared.contracts import Candidate, Features, PermanentError, Plan, Trained
 from shared.lib import tracking
+from shared.lib.feature_table import FEATURE_COLUMNS
 from shared.lib.model import TRUSTED_TYPES
 from shared.settings import ROOT, Settings
-from shared.stages.features import FEATURES
 from shared.stages.train import split, train
 
 MONTH = "2013-05"
@@ -202,7 +202,7 @@ def test_family_of_ones_own_is_trained_and_stored(planned: Plan, settings: Setti
     trained = train(Candidate(origin="EWR", family="families:constant"), planned, settings)
 
     fit, _ = split(planned, "EWR", settings)
-    late = model_of(trained, settings).predict_proba(fit.select(FEATURES))[:, 1]
+    late = model_of(trained, settings).predict_proba(fit.select(FEATURE_COLUMNS))[:, 1]
     assert set(late) == {fit["late"].mean()}
 
 
