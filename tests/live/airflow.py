@@ -166,14 +166,14 @@ def name(task_id: str, map_index: int, label: str | None) -> str:
 @contextlib.contextmanager
 def started(folder: Path) -> Iterator[Engine]:
     """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
-    from airflow_impl import database, ui
+    from airflow_impl import home, ui
 
-    database.prepare()  # quicker than to start with an empty one
+    home.prepare()  # quicker than to start with an empty one
     for name in ("airflow", "first home"):
         (folder / name).mkdir()
     (folder / "home").symlink_to(folder / "first home")  # until a test names its own
     (folder / "airflow" / "airflow.cfg").touch()
-    own, copy = (sqlite3.connect(home / "airflow.db") for home in (database.HOME, folder / "airflow"))
+    own, copy = (sqlite3.connect(state / "airflow.db") for state in (home.folder(), folder / "airflow"))
     with contextlib.closing(own), contextlib.closing(copy):
         own.backup(copy)
     port = free_port()
@@ -209,9 +209,9 @@ class InProcess:
     """`dag.test()` in this process, and what it leaves in the metadata database."""
 
     def __init__(self, source: Path) -> None:
-        from airflow_impl import database
+        from airflow_impl import home
 
-        database.prepare()
+        home.prepare()
         self.source = source
 
     def pipeline(self, month: str = "2013-06", **changes: Any) -> RunRecord:
