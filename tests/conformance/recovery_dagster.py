@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dagster_impl.record import record_of
+from dagster_impl.record import run_record
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
@@ -18,4 +18,4 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, f
     kill.at(function)
     run_id = live.launch_pipeline(month, settings)
     until(lambda: kill.killed)
-    return record_of(live.retried(run_id).run_id, live.instance)
+    return run_record(live.retried(run_id).run_id, live.instance)

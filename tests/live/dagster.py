@@ -164,7 +164,7 @@ class Engine:
 @cache
 def engine() -> Engine:
     """The engine, started at the first call; the session's end stops it."""
-    from dagster_impl.instance import CONFIG as PRODUCT
+    from dagster_impl.home import CONFIG as PRODUCT
 
     home, port = FOLDER / "dagster", free_port()
     home.mkdir(parents=True)
