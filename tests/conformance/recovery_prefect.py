@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from prefect_impl import report
 from prefect_impl.pipeline import late_flights
+from prefect_impl.record import record_of
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
@@ -19,4 +19,4 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, f
     prefect.wait_for(run, "Crashed")
     prefect.retry(run)
     prefect.wait_for(run)
-    return report.record_of(run)
+    return record_of(run)

@@ -43,9 +43,9 @@ def server() -> str:
     """The URL of the API of the server that the pipeline's own command uses, too."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_impl import server
+    from prefect_impl.home import ensure_server
 
-    server.ensure()
+    ensure_server()
     return str(PREFECT_API_URL.value())
 
 

@@ -296,7 +296,8 @@ def test_r7_killed_in_mid_fan_out(home: Path, source: Path, tmp_path: Path, evid
     None: the retried flow maps over all of them again, and those with a persisted result are Cached. But no retry is
     automatic: flow retries die with the process, so that an automation has to schedule the Crashed run again.
     """
-    from prefect_impl import pipeline, report
+    from prefect_impl import pipeline
+    from prefect_impl.record import record_of
 
     families, go = ("logistic", "tests.retries.test_prefect:slow"), tmp_path / "go"
     job = {"env": {"TRIPTYCH_HOME": str(home), "TEST_GO": str(go)}}
@@ -308,7 +309,7 @@ def test_r7_killed_in_mid_fan_out(home: Path, source: Path, tmp_path: Path, evid
         prefect.wait_for(run, "Crashed", "Scheduled", "Pending", "Running")
         go.touch()
         prefect.wait_for(run, "Completed")
-    record = report.record_of(run)
+    record = record_of(run)
     runs = prefect.task_runs(run, 0)
     cached = sorted({its.name for its in runs if its.state_name == "Cached"})
     trained = sorted(its.key for its in record.stages if its.stage == "train")
