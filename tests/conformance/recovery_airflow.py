@@ -5,7 +5,8 @@ from pathlib import Path
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
-from tests.live.airflow import conf, engine, poll
+from tests.live.airflow import conf, engine
+from tests.live.watch import until
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
@@ -13,9 +14,9 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, f
     live = engine()
     live.work_in(settings.home, kill)
     kill.at(function)
-    run_id = live.start("late_flights", conf(month, settings))
-    poll(lambda: kill.killed, 180)
-    if live.end("late_flights", run_id) == "failed":
-        live.clear_failed("late_flights", run_id)
-        live.end("late_flights", run_id)
-    return live.record(run_id)
+    run = live.start("late_flights", conf(month, settings))
+    until(lambda: kill.killed, 180)
+    if live.wait(run) == "failed":
+        live.clear_failed(run)
+        live.wait(run)
+    return live.record(run)
