@@ -6,7 +6,8 @@ from dagster_impl.record import record_of
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
-from tests.live.dagster import engine_for, until
+from tests.live.dagster import engine_for
+from tests.live.watch import until
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
@@ -16,6 +17,6 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, f
     """
     live = engine_for(settings.home, kill)
     kill.at(function)
-    run_id = live.launch_pipeline(month, settings)
+    run_id = live.start_pipeline(month, settings)
     until(lambda: kill.killed)
-    return record_of(live.retried(run_id).run_id, live.instance)
+    return record_of(live.wait(live.retry(run_id)).run_id, live.instance)
