@@ -12,8 +12,8 @@ from tests.conformance.test_conformance import aliases, versions
 from tests.conftest import TOOL
 from tests.faults import Kill
 
-# Of two runs, each is killed in every other stage, in one function in the midst of it. At `smoke_test` the challenger is
-# registered, and not yet in service.
+# Of two runs, each is killed in every other stage, in one function in the midst of it. At `smoke_test` the challenger
+# is registered, and not yet in service.
 KILLED_IN = {
     "ingest, features, train and deploy": [
         "shared.stages.ingest:check_no_gap",
