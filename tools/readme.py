@@ -1,4 +1,4 @@
-"""Writes the generated parts of README.md, docs/scenarios.md and docs/pipeline.svg; with --check, exits 1 if they are out of date."""
+"""Writes the generated parts of README.md and docs; with --check, exits 1 if they are out of date."""
 
 import ast
 import re
