@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import tempfile
@@ -22,7 +23,7 @@ import httpx
 import pytest
 
 from shared.runtime.records import RunRecord
-from shared.runtime.servers import free_port, server
+from shared.runtime.servers import answers, free_port, server
 from shared.settings import ROOT, Settings
 from tests.faults import Kill
 from tests.live.watch import changed_settings, parent, until
@@ -66,8 +67,8 @@ class Run(NamedTuple):
 class Engine:
     """A scheduler with LocalExecutor, a Dag processor and an API server, talked to over REST like the UI does."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+    def __init__(self, url: str, folder: Path, server: int = 0) -> None:
+        self.url, self.folder, self.server = url, folder, server
         token = httpx.get(f"{url}/auth/token", timeout=60, trust_env=False).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         self.http = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=240, trust_env=False)
@@ -172,6 +173,19 @@ class Engine:
         assert response.status_code == 200, response.text
         return sorted({task["task_id"] for task in response.json()["task_instances"]})
 
+    def kill_control_plane(self) -> None:
+        """Send SIGKILL to scheduler, Dag processor, triggerer and API server, and to none of their children."""
+        (self.folder / "down").touch()
+        (shell,) = children(self.server)
+        for loop in children(shell):
+            for component in children(loop):
+                sigkill(component)
+
+    def restart_control_plane(self) -> None:
+        """Let them start again; returns when the API answers."""
+        (self.folder / "down").unlink()
+        until(lambda: answers(f"{self.url}/api/v2/monitor/health"), 240)
+
     def record(self, run: Run) -> RunRecord:
         """The run record of a run of this engine: read from its database instead of this process's."""
         from airflow import settings
@@ -199,8 +213,18 @@ def name(task_id: str, map_index: int, label: str | None) -> str:
     return task_id if map_index < 0 else f"{task_id} {label or map_index}"
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kept_up(component: str, down: Path) -> str:
+    """A shell's loop that starts a component again, like a service manager, unless the file is there."""
+    command = component.removeprefix("exec ")
+    return f"(while :; do {command}; while [ -e {shlex.quote(str(down))} ]; do sleep 0.2; done; done)"
+
+
 @contextlib.contextmanager
-def started(folder: Path) -> Iterator[Engine]:
+def started(folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = False) -> Iterator[Engine]:
     """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
     from airflow_impl import home, ui
 
@@ -215,10 +239,12 @@ def started(folder: Path) -> Iterator[Engine]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
-    environment |= ui.variables(url, port) | Kill(folder / "orders").env | CHANGED
-    command = ["sh", "-c", " & ".join(ui.COMPONENTS)]
-    with server(command, f"{url}/api/v2/monitor/health", folder / "airflow.log", environment, seconds=240):
-        engine = Engine(url, folder)
+    environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
+    components = [*(kept_up(component, folder / "down") for component in ui.COMPONENTS), "wait"]
+    command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
+    health = f"{url}/api/v2/monitor/health"
+    with server(command, health, folder / "airflow.log", environment, seconds=240) as process:
+        engine = Engine(url, folder, process.pid)
         until(lambda: engine.get("monitor/health")["scheduler"]["status"] == "healthy")
         yield engine
 
@@ -277,6 +303,18 @@ class InProcess:
         last = self.tasks(run)[task]
         same = [one for one in rows(TaskInstanceHistory, run.run_id) if one.task_id == last.task_id]
         return sorted([*(one for one in same if one.map_index == last.map_index), last], key=lambda one: one.try_number)
+
+    def planned_delay(self, run: DagRun | RunRecord, task: Any, failed: Any) -> float:
+        """Seconds that Airflow decided to wait after a failed try of the operator `task`."""
+        if failed.retry_delay_override is not None:  # by a retry policy
+            return float(failed.retry_delay_override)
+        (last,) = (
+            one
+            for one in self.tasks(run).values()
+            if (one.task_id, one.map_index) == (failed.task_id, failed.map_index)
+        )
+        last.task, last.try_number = task, failed.try_number
+        return float((last.next_retry_datetime() - last.end_date).total_seconds())
 
     def result(self, run: DagRun | RunRecord, task_id: str) -> Any:
         """What a task has returned."""
