@@ -26,7 +26,7 @@ from tests.pages.ui import ui
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 MONTH = "2013-06"
-FAMILIES = ["logistic", "tests.retries.test_prefect:slow"]  # the second one waits until the test lets it go on
+FAMILIES = ["logistic", "tests.shared.families:waiting"]  # the second one waits until the test lets it go on
 SECTIONS = ("dashboard", "runs", "flows", "deployments", "work-pools", "work-pools/create", "blocks", "blocks/catalog")
 SECTIONS += ("variables", "automations", "events", "concurrency-limits", "artifacts", "settings")
 IN_V1 = ("", "/runs", "/deployments", "/blocks/catalog", "/settings")  # the old pages, a click away

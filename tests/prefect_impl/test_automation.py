@@ -1,12 +1,14 @@
 """The automation runs a crashed run of a deployment again, three times at most."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.states import Crashed, Running
 
-from prefect_impl.automation import TIMES, ensure_automation
+from prefect_impl.automation import NAME, TIMES, ensure_automation
 from prefect_impl.home import ensure_server
 from prefect_impl.pipeline import late_flights
 from tests.live.watch import until
@@ -19,11 +21,18 @@ def crash(run: UUID, api: SyncPrefectClient) -> None:
         api.set_flow_run_state(run, state, force=True)
 
 
-@pytest.mark.live
-def test_crashed_run_of_a_deployment_is_scheduled_again_three_times_at_most() -> None:
+@pytest.fixture
+def automation() -> Iterator[None]:
     ensure_server()
     ensure_automation()
     ensure_automation()  # changes nothing
+    yield
+    Automation.read(name=NAME).delete()
+
+
+@pytest.mark.live
+@pytest.mark.usefixtures("automation")
+def test_crashed_run_of_a_deployment_is_scheduled_again_three_times_at_most() -> None:
     deployment = late_flights.to_deployment("crashes").apply()
     with get_client(sync_client=True) as api:
         of_command = api.create_flow_run(late_flights, parameters=PARAMETERS).id
