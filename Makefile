@@ -63,7 +63,7 @@ mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 	@$(python) -m shared.runtime.mlflow_ui
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
-	@$(python) -m shared.lib.serving --tool "$$TOOL"
+	@$(python) -m shared.runtime.serve --tool "$$TOOL"
 
 lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
 	@sh tools/lint.sh
