@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from shared.lib import tracking
 from shared.settings import ROOT, Settings
 from tests.evidence import Evidence
+from tests.scenario import Scenario
 
 # The orchestrators read their settings when they are first imported: their home must be known before that.
 (ROOT / ".local").mkdir(exist_ok=True)
@@ -65,3 +66,14 @@ def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def evidence(record_property: Callable[[str, object], None]) -> Evidence:
     return Evidence(record_property)
+
+
+@pytest.fixture
+def scenario(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Iterator[Scenario]:
+    """Records what the test observes under the names of the scenario.toml beside it."""
+    live = request.node.get_closest_marker("live") is not None
+    scenario = Scenario(request.path.parent, TOOL, live, record_property)
+    failed = request.session.testsfailed
+    yield scenario
+    if request.session.testsfailed == failed:
+        scenario.check_complete()

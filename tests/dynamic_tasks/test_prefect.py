@@ -15,6 +15,7 @@ from prefect_impl.run import run
 from shared.settings import Settings
 from tests.evidence import Evidence
 from tests.live import prefect
+from tests.live.watch import until
 
 MONTH = "2013-06"
 pytestmark = pytest.mark.usefixtures("results")
@@ -201,7 +202,7 @@ def test_d5_loop_until_good_enough(evidence: Evidence) -> None:
 @task
 def meet(folder: str, name: str, crowd: int) -> None:
     Path(folder, name).touch()
-    prefect.poll(lambda: len(list(Path(folder).iterdir())) >= crowd)
+    until(lambda: len(list(Path(folder).iterdir())) >= crowd)
 
 
 @flow(task_runner=ThreadPoolTaskRunner(max_workers=2))
@@ -233,9 +234,9 @@ def test_d6_throttle_to_two_at_once(tmp_path: Path, evidence: Evidence) -> None:
     with prefect.client() as api:
         api.create_concurrency_limit(tag="scarce", concurrency_limit=2)
     threads = [prefect.start(two_threads, prefect.pool(), folder=str(tmp_path / "threads"), crowd=4) for _ in range(2)]
-    assert [prefect.wait_for(its).name for its in threads] == ["Completed"] * 2
+    assert [prefect.wait(its).name for its in threads] == ["Completed"] * 2
     slots = [prefect.start(two_slots, prefect.pool(), folder=str(tmp_path / "slots"), crowd=2) for _ in range(2)]
-    assert [prefect.wait_for(its).name for its in slots] == ["Completed"] * 2
+    assert [prefect.wait(its).name for its in slots] == ["Completed"] * 2
     width = {"two threads": most_at_once(*threads), "tag limit": most_at_once(*slots)}
     assert width == {"two threads": 4, "tag limit": 2}  # each task waited for as many others
     evidence(said="thread pool: two a run; tag limit: two over all runs", width=width)

@@ -19,7 +19,7 @@ from shared.runtime import records
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases
 from tests.faults import Kill
-from tests.live.prefect import poll
+from tests.live.watch import until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -45,7 +45,7 @@ class UI(NamedTuple):
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask Prefect's API; while its database is locked, it answers 503."""
-        answer = poll(
+        answer = until(
             lambda: (its := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and its
         )
         return answer.raise_for_status().json()
@@ -190,7 +190,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
         shown.kill.at("shared.stages.train:split")
         shown.go.touch()
         expect_state(browser, "Crashed")
-        poll(lambda: records.read("prefect", MONTH, shown.home).state == "failed")
+        until(lambda: records.read("prefect", MONTH, shown.home).state == "failed")
         press(browser, "Retry", "Retry")
         expect_state(browser, "Completed")
     record = records.read("prefect", MONTH, shown.home)
