@@ -40,12 +40,12 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
         champion_serves=served == "1",
         aliases_as_before=after == before,
         failure_shown=run.status == dg.DagsterRunStatus.FAILURE and "smoke test of version 2 failed" in str(failure),
-        native_rollback=False,  # no hook of Dagster's undoes a step: neither op hooks nor asset checks see an attempt's end
+        native_rollback=False,  # there is none: Dagster's hooks come after a step has ended, and undo nothing
         attempts=tried,
         state=states(pipeline.instance, record.run_id)["champion"],
         rolled_back_by="deploy's own `except` clause",
     )
     scenario.finding(
-        f"The step `champion` fails after {tried} attempt with \"{record.error}\" and the run with it; version {served} "
+        f'The step `champion` fails after {tried} attempt with "{record.error}" and the run with it; version {served} '
         f"serves as before because deploy itself puts the aliases back: Dagster has no means that undoes a step."
     )
