@@ -14,6 +14,7 @@ from tests.scenario import Scenario
 
 LIMIT = {"dagster/max_runtime": "2", "dagster/max_retries": "0"}
 IN_TIME = 15
+START, FAILURE = dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_FAILURE
 
 
 @dg.op
@@ -57,7 +58,7 @@ LIVE = dg.Definitions(jobs=[r4_obvious_wait, r4_obvious_call_c, r4_idiom])
 
 
 def seconds_of_step(live: Engine, run_id: str, step: str) -> float:
-    start, end = (live.event(run_id, kind, step).timestamp for kind in ("STEP_START", "STEP_FAILURE"))
+    start, end = (live.event(run_id, kind, step).timestamp for kind in (START, FAILURE))
     return round(end - start, 1)
 
 
@@ -102,6 +103,6 @@ def test_r4_hung_task(live: Engine, scenario: Scenario) -> None:
     )  # fmt: skip
     scenario.finding(
         f"Dagster has no limit for a step; dagster/max_runtime ends the run that waits after "
-        f"{seconds['wait, run limit']} s, and the run that is in C after {seconds['call_c, run limit']} s in the record "
-        f"only: still running was {', '.join(left) or 'nothing'}; a process of one's own can be killed in either case."
+        f"{seconds['wait, run limit']} s, and the run that is in C after {seconds['call_c, run limit']} s in the "
+        f"record only: still running was {', '.join(left) or 'nothing'}; a process of one's own can be killed in either case."
     )

@@ -1,4 +1,4 @@
-"""Dagster: after a step's death only that step is repeated; after the run's death the default retry loses candidates."""
+"""Dagster: a dead step is repeated alone; after the run's death the default retry loses candidates."""
 
 import time
 from collections import Counter
@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 
 from tests.live.dagster import Engine, attempts
-from tests.live.watch import until
 from tests.scenario import Scenario
 
 CANDIDATES = ("EWR", "JFK", "LGA", "BOS")
