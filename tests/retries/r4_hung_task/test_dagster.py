@@ -104,5 +104,6 @@ def test_r4_hung_task(live: Engine, scenario: Scenario) -> None:
     scenario.finding(
         f"Dagster has no limit for a step; dagster/max_runtime ends the run that waits after "
         f"{seconds['wait, run limit']} s, and the run that is in C after {seconds['call_c, run limit']} s in the "
-        f"record only: still running was {', '.join(left) or 'nothing'}; a process of one's own can be killed in either case."
+        f"record only: still running was {', '.join(left) or 'nothing'}; a process of one's own can be killed in both "
+        f"cases."
     )
