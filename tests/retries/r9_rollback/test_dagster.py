@@ -14,8 +14,8 @@ from tests.scenario import Scenario
 def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
     from dagster_impl.defs.assets import champion
     from shared.lib import registry, serving, tracking
-    from shared.stages import deploy
     from shared.lib.feature_table import FEATURE_COLUMNS
+    from shared.stages import deploy
 
     settings = pipeline.settings()
     for min_rows in (1000, 100):  # other data, so another version
@@ -40,7 +40,7 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
         champion_serves=served == "1",
         aliases_as_before=after == before,
         failure_shown=run.status == dg.DagsterRunStatus.FAILURE and "smoke test of version 2 failed" in str(failure),
-        native_rollback=False,  # no hook of Dagster's undoes a step: neither op hooks nor asset checks see an attempt's end
+        native_rollback=False,  # there is none: Dagster's hooks come after a step has ended, and undo nothing
         attempts=tried,
         state=states(pipeline.instance, record.run_id)["champion"],
         rolled_back_by="deploy's own `except` clause",
