@@ -164,7 +164,7 @@ def check() -> None:
 
 
 def parallel_pages() -> list[str]:
-    """A sentence for each tool whose page tests, but for those that it alone has, are not the others' in their order."""
+    """A sentence for each tool whose page tests, but for those that it alone has, are not the others' in order."""
     pages = {tool: ROOT / "tests" / "pages" / f"test_{tool}.py" for tool in TOOLS}
     names = {tool: re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.M) for tool, path in pages.items()}
     count = Counter(name for found in names.values() for name in found)
