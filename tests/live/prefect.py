@@ -50,7 +50,7 @@ def server() -> str:
 @contextmanager
 def own_server(port: int, folder: Path) -> Iterator[int]:
     """Run a server of the test's own, its database in the folder, until the block ends; yields its process id."""
-    from prefect_impl.server import ENVIRONMENT
+    from prefect_impl.home import ENVIRONMENT
 
     command = [
         sys.executable,
