@@ -12,7 +12,8 @@ from airflow.sdk.exceptions import AirflowDagCycleException, AirflowFailExceptio
 
 from shared.settings import Settings
 from tests.evidence import Evidence
-from tests.live.airflow import Engine, InProcess, conf, poll
+from tests.live.airflow import Engine, InProcess, conf
+from tests.live.watch import until
 
 
 @dag(schedule=None, params={"n": Param(9, type="integer")})
@@ -52,13 +53,13 @@ def test_d1_width_is_known_at_run_time(in_process: InProcess, evidence: Evidence
         began = time.monotonic()
         run = wide_dag.test(run_conf={"n": n})
         seconds[n] = round(time.monotonic() - began, 1)
-        squares = [task for task in in_process.tasks(run.run_id) if task.startswith("square")]
+        squares = [task for task in in_process.tasks(run) if task.startswith("square")]
         assert len(squares) == n
-        assert in_process.result(run.run_id, "total") == sum(number**2 for number in range(n))
+        assert in_process.result(run, "total") == sum(number**2 for number in range(n))
     run = wide_dag.test(run_conf={"n": 0})
-    states = in_process.states(run.run_id)
+    states = in_process.states(run)
     assert states == {"candidates": "success", "square": "skipped", "total": "skipped", "total_or_zero": "success"}
-    assert in_process.result(run.run_id, "total_or_zero") == 0
+    assert in_process.result(run, "total_or_zero") == 0
     assert run.state == "success"
     evidence(said="N = 0: skipped, fan-in skipped; none_failed: it runs", width=[1, 9, 100], states=states)
     evidence(seconds=seconds)
@@ -135,17 +136,17 @@ def test_d2_second_fan_out(in_process: InProcess, evidence: Evidence) -> None:
     pairs, as the pipeline's `candidates` has it.
     """
     run = nested_dag.test()
-    tasks = in_process.tasks(run.run_id)
+    tasks = in_process.tasks(run)
     width = {task: sum(its.task_id == task for its in tasks.values()) for task in nested_dag.task_ids}
     assert width == {
         "origins": 1, "sketch": 3, "draft": 3, "candidate.fit": 3, "candidate.score": 3,
         "best": 1, "plot": 2, "report": 1,
     }  # fmt: skip
-    assert set(in_process.states(run.run_id).values()) == {"success"}
-    assert in_process.result(run.run_id, "report") == 2
+    assert set(in_process.states(run).values()) == {"success"}
+    assert in_process.result(run, "report") == 2
 
     trapped = grid_dag.test()
-    states = in_process.states(trapped.run_id)
+    states = in_process.states(trapped)
     assert {states.pop(f"by_origin.families {index}") for index in range(3)} == {"success"}
     assert states == {"by_origin.by_family.leaf": "upstream_failed"}
     assert trapped.state == "failed"
@@ -193,7 +194,7 @@ def test_d3_one_of_n_fails_for_good(in_process: InProcess, evidence: Evidence) -
     a leaf of its own, a watcher, fails the run.
     """
     runs = {name: its.test() for name, its in one_bad_dags.items()}
-    states = {name: in_process.states(run.run_id) for name, run in runs.items()}
+    states = {name: in_process.states(run) for name, run in runs.items()}
     for its in states.values():
         assert [its["fit 0"], its["fit 1"], its["fit 2"]] == ["success", "failed", "success"]
     assert {name: str(run.state) for name, run in runs.items()} == {
@@ -201,7 +202,7 @@ def test_d3_one_of_n_fails_for_good(in_process: InProcess, evidence: Evidence) -
     }  # fmt: skip
     assert states["default"]["collect"] == "upstream_failed"
     for name in ("lost", "idiom"):
-        assert in_process.result(runs[name].run_id, "collect") == ["a", "c"]
+        assert in_process.result(runs[name], "collect") == ["a", "c"]
     evidence(said="upstream_failed; all_done: success, lost; watcher: failed", states=states, width=3, results=2)
     evidence.code(one_bad)
 
@@ -246,12 +247,12 @@ def test_d4_branch_at_run_time(in_process: InProcess, evidence: Evidence) -> Non
     states = {}
     for decision, other in (("promote", "keep"), ("keep", "promote")):
         run = branching_dag.test(run_conf={"decision": decision})
-        states[decision] = in_process.states(run.run_id)
+        states[decision] = in_process.states(run)
         assert run.state == "success"
         assert states[decision] == {
             "decide": "success", decision: "success", other: "skipped", "report": "skipped", "report_anyway": "success"
         }  # fmt: skip
-        assert in_process.tasks(run.run_id)[other].try_number == 0
+        assert in_process.tasks(run)[other].try_number == 0
     evidence(said="skipped; so is a join with the default rule", states=states)
     evidence.code(branching)
 
@@ -287,11 +288,11 @@ def test_d5_loop_until_good_enough(live: Engine, evidence: Evidence) -> None:
         circle.check_cycle()
 
     live.start("rounds")
-    poll(lambda: live.states("rounds", live.runs("rounds")[-1]).get("again") == "skipped")
+    until(lambda: live.states(live.runs("rounds")[-1]).get("again") == "skipped")
     runs = live.runs("rounds")
-    results = [live.result("rounds", run_id, "improve") for run_id in runs]
+    results = [live.result(run, "improve") for run in runs]
     assert results == [0.5, 0.25, 0.125]
-    states = live.states("rounds", runs[-1])
+    states = live.states(runs[-1])
     assert states == {"improve": "success", "not_good_enough": "success", "again": "skipped"}
     evidence(said="a cycle is refused; each round a run that triggers the next", width=len(runs), states=states)
     evidence.code(rounds)
@@ -322,9 +323,9 @@ def test_d6_throttle_to_two_at_once(live: Engine, evidence: Evidence) -> None:
     """
     from airflow_impl.pipeline import late_flights_dag
 
-    run_id = live.start("throttled")
-    assert live.end("throttled", run_id) == "success"
-    tasks = live.tasks("throttled", run_id)
+    run = live.start("throttled")
+    assert live.wait(run) == "success"
+    tasks = live.tasks(run)
     most = {way: at_once([its for its in tasks.values() if its["task_id"] == way]) for way in ("by_pool", "by_task")}
     assert most == {"by_pool": 2, "by_task": 2}
     assert late_flights_dag.get_task("train").partial_kwargs["pool"] == "train"
@@ -348,12 +349,12 @@ def test_d7_instance_is_found_by_name(live: Engine, source: Path, evidence: Evid
     from airflow_impl.pipeline import late_flights_dag
 
     settings = Settings(tool="airflow", source=str(source), min_rows=100, families=("boosting20", "logistic"))
-    run_id = live.start("late_flights", conf("2013-06", settings))
-    assert live.end("late_flights", run_id) == "success"
-    path = f"dags/late_flights/dagRuns/{run_id}/taskInstances"
+    run = live.start("late_flights", conf("2013-06", settings))
+    assert live.wait(run) == "success"
+    path = f"dags/late_flights/dagRuns/{run.run_id}/taskInstances"
     (found,) = live.get(path, rendered_map_index_pattern="EWR/logistic")["task_instances"]
     assert (found["task_id"], found["rendered_map_index"], found["state"]) == ("train", "EWR/logistic", "success")
-    trained = live.result("late_flights", run_id, "train", map_index=found["map_index"])
+    trained = live.result(run, "train", map_index=found["map_index"])
     assert "'EWR'" in str(trained)
     assert "'logistic'" in str(trained)
     evidence(said=f"rendered_map_index EWR/logistic, map_index {found['map_index']}", width=6)

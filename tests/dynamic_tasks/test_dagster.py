@@ -291,12 +291,12 @@ def test_d7_instance_is_found_by_name(live: Engine, pipeline: Pipeline, evidence
     name itself stands in the step's log.
     """
     from dagster_impl.defs.assets import fan_out, mapping_key
-    from dagster_impl.defs.resources import RunSettings
+    from dagster_impl.defs.resources import SettingsResource
 
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="is not a valid name in Dagster"):
         dg.DynamicOutput("", mapping_key="EWR/logistic")
 
-    config = dg.RunConfig(resources={"settings": RunSettings.of(pipeline.settings())})
+    config = dg.RunConfig(resources={"settings": SettingsResource.from_settings(pipeline.settings())})
     result = pipeline.job.execute_in_process(config, live.instance, tags={"dagster/partition": "2013-06"})
     answer = live.query(STEPS, run=result.run_id)
     found = {its["stepKey"]: its["status"] for its in answer["runOrError"]["stepStats"]}

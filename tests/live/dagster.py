@@ -4,37 +4,32 @@ A test's runs work in the test's own home and obey its own `Kill`, although the 
 two symbolic links, which each test turns to its folders.
 """
 
+import os
+import re
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
 import httpx
 import pytest
 import yaml
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from shared.runtime.records import RunRecord
 from shared.runtime.servers import free_port, server
 from shared.settings import ROOT, Settings, default_home
 from tests.faults import Kill
+from tests.live.watch import changed_settings, until
 
 FOLDER = default_home() / "engine"  # of the session: no test has set a home of its own yet
 STOP = ExitStack()
-T = TypeVar("T")
-
-CONFIG = {
-    "run_monitoring": {"enabled": True, "poll_interval_seconds": 1},
-    "run_coordinator": {
-        "module": "dagster._core.run_coordinator.queued_run_coordinator",
-        "class": "QueuedRunCoordinator",
-        "config": {"dequeue_interval_seconds": 1, "dequeue_use_threads": True},
-    },
-}
-"""The product's dagster.yaml, with a daemon that looks every second."""
+PIPELINE, SCENARIOS = "dagster_impl.definitions", "tests.live.dagster_location"  # code locations
 
 LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -45,7 +40,6 @@ LAUNCH = """mutation ($params: ExecutionParams!) {
   }
 }"""
 
-
 REEXECUTE = """mutation ($params: ReexecutionParams!) {
   launchRunReexecution(reexecutionParams: $params) {
     __typename
@@ -54,31 +48,49 @@ REEXECUTE = """mutation ($params: ReexecutionParams!) {
   }
 }"""
 
-
-@dg.definitions
-def scenarios() -> dg.Definitions:
-    """The little jobs of the live tests, as a code location beside the pipeline's."""
-    from tests.dynamic_tasks import test_dagster as dynamic_tasks
-    from tests.retries import test_dagster as retries
-
-    return dg.Definitions(jobs=[*dynamic_tasks.LIVE, *retries.LIVE_JOBS], assets=retries.LIVE_ASSETS)
+START_SENSOR = """mutation ($selector: SensorSelector!) {
+  startSensor(sensorSelector: $selector) { __typename ... on Sensor { id } ... on PythonError { message } }
+}"""
+STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
 
 
-def until(condition: Callable[[], T], seconds: float = 120) -> T:
-    """The condition's value as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{condition} was not true within {seconds:.0f} s")
-        time.sleep(0.1)
-    return value
+def attempts(instance: dg.DagsterInstance, run_id: str) -> dict[str, int]:
+    """How often each step of the run was tried, as Dagster counts."""
+    return {step.step_key: step.attempts for step in instance.get_run_step_stats(run_id) if step.attempts}
+
+
+def states(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
+    """Each step's state, as the event log has it; a step without an event has none."""
+    return {step.step_key: step.status.value for step in instance.get_run_step_stats(run_id) if step.status}
+
+
+def delays(instance: dg.DagsterInstance, run_id: str, step: str = "") -> list[float]:
+    """The delays that Dagster recorded before each retry of the run's steps, or of one step."""
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    found = [entry.dagster_event for entry in events if step in ("", entry.step_key)]
+    return [round(event.step_retry_data.seconds_to_wait, 2) for event in found if event]
+
+
+def log(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """The messages of the run's events."""
+    return [entry.user_message or entry.message for entry in instance.all_logs(run_id)]
+
+
+def children(pid: int) -> list[int]:
+    """The process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid: int) -> bytes:
+    """The process's command line."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 class Engine:
     """What the UI does, through its API: launch a run and read how it went."""
 
-    def __init__(self, url: str, instance: dg.DagsterInstance | None = None) -> None:
-        self.url, self.instance = url, instance
+    def __init__(self, url: str, instance: dg.DagsterInstance | None = None, guard: int = 0) -> None:
+        self.url, self.instance, self.guard = url, instance, guard
 
     def query(self, query: str, **variables: Any) -> Any:
         asked = {"query": query, "variables": variables}
@@ -86,56 +98,70 @@ class Engine:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
-    def launch(
-        self, job: str, config: Any = None, tags: dict[str, str] | None = None, location: str = "tests.live.dagster"
-    ) -> str:
-        """Launch a run of the job, and return its id."""
-        selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job}
-        metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+    def start(self, job: str, config: Any = None, tags: dict[str, str] | None = None) -> str:
+        """Launch a run of a scenario's job, such as `r7_obvious` in the repository `r7`; returns the run's id."""
+        return self.launch(SCENARIOS, job.partition("_")[0], job, config, tags or {})
+
+    def start_pipeline(self, month: str, settings: Settings) -> str:
+        """Launch the real pipeline for a month."""
+        config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
+        resources = {"resources": {"settings": {"config": config}}}
+        return self.launch(PIPELINE, "__repository__", "retrain", resources, {"dagster/partition": month})
+
+    def launch(self, location: str, repository: str, job: str, config: Any, tags: dict[str, str]) -> str:
+        selector = {"repositoryLocationName": location, "repositoryName": repository, "jobName": job}
+        metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         params = {"selector": selector, "runConfigData": config or {}, "executionMetadata": metadata}
         launched = self.query(LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id: str = launched["run"]["runId"]
         return run_id
 
-    def launch_pipeline(self, month: str, settings: Settings, location: str = "dagster_impl.definitions") -> str:
-        """Launch the real pipeline for a month."""
-        config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
-        resources = {"resources": {"settings": {"config": config}}}
-        return self.launch("retrain", resources, {"dagster/partition": month}, location)
+    def reexecute(self, run_id: str) -> str:
+        """What the UI's button "Re-execute from failure" does; returns the new run's id."""
+        launched = self.query(REEXECUTE, params={"parentRunId": run_id, "strategy": "FROM_FAILURE"})
+        assert launched["launchRunReexecution"]["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["launchRunReexecution"]["run"]["runId"])
+
+    @contextmanager
+    def sensor(self, location: str, repository: str, name: str) -> Iterator[None]:
+        """Let the sensor run until the block ends."""
+        selector = {"repositoryLocationName": location, "repositoryName": repository, "sensorName": name}
+        sensor = self.query(START_SENSOR, selector=selector)["startSensor"]
+        assert sensor["__typename"] == "Sensor", sensor
+        try:
+            yield
+        finally:
+            self.query(STOP_SENSOR, id=sensor["id"])
+
+    def ticks(self, name: str, since: float = 0) -> list[InstigatorTick]:
+        """The sensor's ticks that began after a time and have ended, the first one first."""
+        (state,) = [state for state in self.instance.all_instigator_state() if state.instigator_name == name]
+        ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)
+        return [tick for tick in reversed(ticks) if tick.status != TickStatus.STARTED]
 
     def run(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
         assert run
         return run
 
-    def ended(self, run_id: str, seconds: float = 120) -> dg.DagsterRun:
+    def wait(self, run_id: str, seconds: float = 120) -> dg.DagsterRun:
         """The run when it has ended."""
         until(lambda: self.run(run_id).is_finished, seconds)
         return self.run(run_id)
 
     def retry(self, run_id: str, seconds: float = 30) -> str:
-        """The id of the daemon's automatic retry of the run.
+        """The id of the run that the daemon has launched to retry this one; AssertionError if it launches none."""
+        return until(lambda: self.run(run_id).tags.get("dagster/auto_retry_run_id", ""), seconds)
 
-        Seldom the daemon loses one: it reads the failure's event before the run's state is written, and never looks
-        again. Then this does what a person does: re-execute the run, with the strategy of its tag.
-        """
-        try:
-            return until(lambda: self.run(run_id).tags.get("dagster/auto_retry_run_id", ""), seconds)
-        except TimeoutError:
-            strategy = self.run(run_id).tags.get("dagster/retry_strategy", "FROM_FAILURE")
-            params = {"parentRunId": run_id, "strategy": strategy, "useParentRunTags": True}
-            launched = self.query(REEXECUTE, params=params)["launchRunReexecution"]
-            assert launched["__typename"] == "LaunchRunSuccess", launched
-            return str(launched["run"]["runId"])
+    def event(self, run_id: str, kind: dg.DagsterEventType, step: str | None = None) -> dg.EventLogEntry:
+        """The run's first event of the kind, as soon as it is there; of any step, or of one."""
 
-    def retried(self, run_id: str) -> dg.DagsterRun:
-        """The retry of the run, when it has ended."""
-        return self.ended(self.retry(run_id))
+        def found() -> list[dg.EventLogEntry]:
+            entries = self.instance.all_logs(run_id, of_type=kind)
+            return [entry for entry in entries if step in (None, entry.step_key)]
 
-    def event(self, run_id: str, kind: dg.DagsterEventType) -> dg.EventLogEntry:
-        """The run's first event of the kind, as soon as it is there."""
-        return until(lambda: self.instance.all_logs(run_id, of_type=kind))[0]
+        return until(found)[0]
 
     def pid(self, run_id: str, step: str | None = None) -> int:
         """The process of the run, or of one of its steps, as the event log has it."""
@@ -150,41 +176,69 @@ class Engine:
         kinds = {dg.DagsterEventType.ENGINE_EVENT, dg.DagsterEventType.STEP_WORKER_STARTED}
         return until(found)
 
+    def kill(self, pid: int) -> float:
+        """Send SIGKILL to the process; returns when."""
+        os.kill(pid, signal.SIGKILL)
+        return time.time()
+
+    def control_plane(self) -> list[int]:
+        """The processes of `dagster dev`, of its web server and of its daemon; not those of its code servers."""
+        (dev,) = children(self.guard)
+        services = [pid for pid in children(dev) if re.search(b"dagster_webserver|dagster._daemon", command(pid))]
+        assert len(services) == 2, services
+        return [dev, *services]
+
     def times(self, run_id: str) -> tuple[float, float]:
         """When the run began and ended."""
         record = self.instance.get_run_record_by_id(run_id)
         assert record
         return record.start_time or 0, record.end_time or 0
 
-    def said(self, run_id: str) -> list[str]:
-        """The messages of the run's events."""
-        return [its.user_message or its.message for its in self.instance.all_logs(run_id)]
+
+@contextmanager
+def started(folder: Path, env: dict[str, str], locations: dict[str, Path]) -> Iterator[Engine]:
+    """Run `dagster dev` with the product's dagster.yaml and the changed settings, until the block ends.
+
+    `locations` are the code locations: modules, and the folders in which they are found.
+    """
+    from dagster_impl.home import CONFIG
+
+    home, port = folder / "dagster", free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    config = yaml.safe_load(CONFIG.read_text())
+    for name, value in changed_settings("dagster").items():
+        if name.isupper():
+            env = env | {name: str(value)}
+        else:
+            *sections, key = name.split(".")
+            section = config
+            for each in sections:
+                section = section[each]
+            section[key] = value
+    (home / "dagster.yaml").write_text(yaml.safe_dump(config))
+    modules = [
+        {"python_module": {"module_name": name, "working_directory": str(path)}} for name, path in locations.items()
+    ]
+    (home / "workspace.yaml").write_text(yaml.safe_dump({"load_from": modules}))
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workspace", str(home / "workspace.yaml")]
+    url, env = f"http://127.0.0.1:{port}", env | {"DAGSTER_HOME": str(home)}
+    dev = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *where]
+    with (
+        dg.DagsterInstance.from_config(str(home)) as instance,
+        server(dev, f"{url}/server_info", folder / "engine.log", env) as guard,
+    ):
+        yield Engine(url, instance, guard.pid)
 
 
 @cache
 def engine() -> Engine:
     """The engine, started at the first call; the session's end stops it."""
-    from dagster_impl.instance import CONFIG as PRODUCT
-
-    home, port = FOLDER / "dagster", free_port()
-    home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text(yaml.safe_dump(yaml.safe_load(PRODUCT.read_text()) | CONFIG))
-    locations = ["dagster_impl.definitions", "tests.live.dagster"]
-    modules = [{"python_module": {"module_name": name, "working_directory": str(ROOT)}} for name in locations]
-    (home / "workspace.yaml").write_text(yaml.safe_dump({"load_from": modules}))
-    instance = STOP.enter_context(dg.DagsterInstance.from_config(str(home)))
     env = {
-        "DAGSTER_HOME": str(home),
-        "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
         "TRIPTYCH_HOME": str(FOLDER / "home"),
         "PYTHONPATH": Kill(FOLDER / "kill").env["PYTHONPATH"],
         "TEST_KILL_ORDER": str(FOLDER / "kill" / "kill"),
     }
-    where = ["--host", "127.0.0.1", "--port", str(port), "--workspace", str(home / "workspace.yaml")]
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *where]
-    STOP.enter_context(server(command, f"{url}/server_info", FOLDER / "engine.log", env))
-    return Engine(url, instance)
+    return STOP.enter_context(started(FOLDER, env, {PIPELINE: ROOT, SCENARIOS: ROOT}))
 
 
 def turn(link: str, target: Path) -> None:

@@ -41,16 +41,16 @@ def server() -> str:
     """The URL of the API of the server that the pipeline's own command uses, too."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_impl import server
+    from prefect_impl.home import ensure_server
 
-    server.ensure()
+    ensure_server()
     return str(PREFECT_API_URL.value())
 
 
 @contextmanager
 def own_server(port: int, folder: Path) -> Iterator[int]:
     """Run a server of the test's own, its database in the folder, until the block ends; yields its process id."""
-    from prefect_impl.server import ENVIRONMENT
+    from prefect_impl.home import ENVIRONMENT
 
     command = [
         sys.executable,

@@ -19,7 +19,8 @@ from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.evidence import Evidence
 from tests.faults import Kill
-from tests.live.dagster import Engine, until
+from tests.live.dagster import Engine
+from tests.live.watch import until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 

@@ -268,7 +268,7 @@ def test_r5_resume_after_a_fix(pipeline: Pipeline, home: Path, evidence: Evidenc
     assert resumed.dagster_run.parent_run_id == failed.run_id
     assert aliases(pipeline.settings()) == {"champion": "1"}
     evidence(
-        said="new run of 1 step, parent_run_id: the failed run", attempts={"champion": 1}, skipped="19 of 20 steps"
+        said="new run of 1 step, parent_run_id: the failed run", attempts={"champion": 1}, skipped="20 of 21 steps"
     )
     evidence.code(champion.op)
 
@@ -416,7 +416,7 @@ def test_r9_rollback(pipeline: Pipeline, evidence: Evidence) -> None:
     """
     from dagster_impl.defs.assets import champion
     from shared.lib import registry, serving, tracking
-    from shared.stages.features import FEATURES
+    from shared.lib.feature_table import FEATURE_COLUMNS
 
     settings = pipeline.settings()
     for min_rows in (1000, 100):
@@ -435,7 +435,7 @@ def test_r9_rollback(pipeline: Pipeline, evidence: Evidence) -> None:
     assert pipeline.instance.get_run_by_id(record.run_id).status == dg.DagsterRunStatus.FAILURE
     assert aliases(settings) == before
     (table,) = settings.store.rglob("*.arrow")
-    flights = pl.read_ipc(table).select(FEATURES).head(5)
+    flights = pl.read_ipc(table).select(FEATURE_COLUMNS).head(5)
     assert serving.predict_once(flights, registry.CHAMPION, settings).version == "1"
     evidence(said="STEP_FAILURE once, run FAILURE; champion serves as before", attempts={"champion": 1})
     evidence.code(champion.op)

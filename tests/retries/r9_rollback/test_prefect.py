@@ -72,7 +72,7 @@ def test_r9_rollback(home: Path, source: Path, scenario: Scenario) -> None:
 def observe(run: UUID, deploy: str, why: str, settings: Settings) -> dict[str, Any]:
     state, deployed = prefect.state(run), prefect.task_run(deploy, run)
     rolled_back = "RolledBack" in prefect.states(run).values()
-    with serving.running(serving.create_app(settings)) as url:
+    with serving.serve_in_thread(serving.create_app(settings)) as url:
         served = httpx.get(f"{url}/health").json()
     return {
         "success": state.is_completed(),

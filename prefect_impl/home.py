@@ -1,4 +1,4 @@
-"""Prefect's own server: it keeps the runs, and no flow runs without it."""
+"""Prefect's home: its server, which keeps the runs in the home's database. No flow runs without a server."""
 
 import atexit
 import sys
@@ -51,7 +51,7 @@ def without_pages() -> AbstractContextManager[str]:
 
 
 @cache
-def ensure() -> None:
+def ensure_server() -> None:
     """Use the server that PREFECT_API_URL names, or the UI's if it is up, or start one that ends with this process."""
     if PREFECT_API_URL.value():
         return

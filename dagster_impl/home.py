@@ -34,7 +34,7 @@ def instance() -> dg.DagsterInstance:
 
 
 def stop(run_id: str, dagster: dg.DagsterInstance, settings: Settings) -> None:
-    """Have a run that nothing goes on with be canceled, in Dagster and in MLflow."""
+    """Mark a run whose process is gone as canceled in Dagster, and as killed in MLflow."""
     from shared.lib import tracking  # takes seconds to load, and is seldom needed here
 
     run = dagster.get_run_by_id(run_id)
@@ -44,13 +44,13 @@ def stop(run_id: str, dagster: dg.DagsterInstance, settings: Settings) -> None:
 
 
 def stop_abandoned(dagster: dg.DagsterInstance, settings: Settings) -> None:
-    """Stop the commands' runs whose process is gone."""
+    """Stop the runs of `make dagster` whose process was killed: no daemon watches over them."""
     for run_id in running.abandoned(settings):
         stop(run_id, dagster, settings)
 
 
-def chain(run: dg.DagsterRun, dagster: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
-    """The run and those that it goes on with, as a retry does: the latest first."""
+def with_parents(run: dg.DagsterRun, dagster: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    """The run, then the run that it retries or re-executes, and so on: the latest first."""
     yield run
     if run.parent_run_id and (parent := dagster.get_run_by_id(run.parent_run_id)):
-        yield from chain(parent, dagster)
+        yield from with_parents(parent, dagster)
