@@ -59,7 +59,7 @@ def test_d6_throttle_to_two_at_once(tmp_path: Path, scenario: Scenario) -> None:
     scenario.idiom(idiom, work, **tag)
     scenario.finding(
         f"A task runner with two threads throttles its own run: two runs had {threads['most_over_both']} at once. With a "
-        f"limit on the tag they had {tag['most_over_both']}; the places of a killed run come back when their lease of "
+        f"limit on the tag they had {tag['most_over_both']}; a killed run's places come back when their lease of "
         f"60 s has run out, {seconds} s after the kill that came in the middle of it."
     )
 
