@@ -61,12 +61,21 @@ def folder() -> Path:
 @cache
 def prepare() -> None:
     """Make the metadata database, with the Dags and the pool of the `train` tasks; many processes may come at once."""
-    for noisy in ("airflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    be_quiet()
     folder().mkdir(parents=True, exist_ok=True)
     with FileLock(folder() / "setup.lock"):
         (folder() / "airflow.cfg").touch()  # else the first processes of the UI all write one, at once
         make_database()
+
+
+def be_quiet() -> None:
+    import structlog
+    from airflow.timetables import trigger
+
+    for noisy in ("airflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # Airflow gives this logger, which tells each step of the calendar, no name to which a level could apply.
+    trigger.log = structlog.get_logger(trigger.__name__)
 
 
 def make_database() -> None:

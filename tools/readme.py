@@ -57,11 +57,11 @@ def constructs() -> str:
 
 
 def construct_rows(path: Path) -> Iterator[tuple[str, str]]:
-    """Stage and construct of each row such as "| `ingest` | `@task` | why |" in a README."""
+    """Stage and construct of each row such as "| `ingest`, `validate` | `@task` | why |" in a README."""
     for line in path.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
-        if len(cells) > 3 and cells[1].strip("`") in records.STAGES:
-            yield cells[1].strip("`"), cells[2]
+        if len(cells) > 3:
+            yield from ((name, cells[2]) for name in re.findall(r"`(\w+)`", cells[1]) if name in records.STAGES)
 
 
 def train_of(path: str) -> str:

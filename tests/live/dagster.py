@@ -4,8 +4,8 @@ A test's runs work in the test's own home and obey its own `Kill`, although the 
 two symbolic links, which each test turns to its folders.
 """
 
-import importlib
 import os
+import re
 import signal
 import sys
 import time
@@ -19,6 +19,7 @@ import dagster as dg
 import httpx
 import pytest
 import yaml
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from shared.runtime.records import RunRecord
 from shared.runtime.servers import free_port, server
@@ -28,6 +29,7 @@ from tests.live.watch import changed_settings, until
 
 FOLDER = default_home() / "engine"  # of the session: no test has set a home of its own yet
 STOP = ExitStack()
+PIPELINE, SCENARIOS = "dagster_impl.definitions", "tests.live.dagster_location"  # code locations
 
 LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -38,13 +40,18 @@ LAUNCH = """mutation ($params: ExecutionParams!) {
   }
 }"""
 
+REEXECUTE = """mutation ($params: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}"""
 
-@dg.definitions
-def scenarios() -> dg.Definitions:
-    """What the scenarios' tests define as `LIVE`, as one code location beside the pipeline's."""
-    files = sorted(ROOT.glob("tests/*/*/test_dagster.py"))
-    modules = [importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)) for file in files]
-    return dg.Definitions.merge(*[module.LIVE for module in modules if hasattr(module, "LIVE")])
+START_SENSOR = """mutation ($selector: SensorSelector!) {
+  startSensor(sensorSelector: $selector) { __typename ... on Sensor { id } ... on PythonError { message } }
+}"""
+STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
 
 
 def attempts(instance: dg.DagsterInstance, run_id: str) -> dict[str, int]:
@@ -69,11 +76,21 @@ def log(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     return [entry.user_message or entry.message for entry in instance.all_logs(run_id)]
 
 
+def children(pid: int) -> list[int]:
+    """The process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid: int) -> bytes:
+    """The process's command line."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 class Engine:
     """What the UI does, through its API: launch a run and read how it went."""
 
-    def __init__(self, url: str, instance: dg.DagsterInstance | None = None) -> None:
-        self.url, self.instance = url, instance
+    def __init__(self, url: str, instance: dg.DagsterInstance | None = None, guard: int = 0) -> None:
+        self.url, self.instance, self.guard = url, instance, guard
 
     def query(self, query: str, **variables: Any) -> Any:
         asked = {"query": query, "variables": variables}
@@ -81,24 +98,47 @@ class Engine:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
-    def start(
-        self, job: str, config: Any = None, tags: dict[str, str] | None = None, location: str = "tests.live.dagster"
-    ) -> str:
-        """Launch a run of the job, and return its id."""
-        selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job}
-        metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+    def start(self, job: str, config: Any = None, tags: dict[str, str] | None = None) -> str:
+        """Launch a run of a scenario's job, such as `r7_obvious` in the repository `r7`; returns the run's id."""
+        return self.launch(SCENARIOS, job.partition("_")[0], job, config, tags or {})
+
+    def start_pipeline(self, month: str, settings: Settings) -> str:
+        """Launch the real pipeline for a month."""
+        config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
+        resources = {"resources": {"settings": {"config": config}}}
+        return self.launch(PIPELINE, "__repository__", "retrain", resources, {"dagster/partition": month})
+
+    def launch(self, location: str, repository: str, job: str, config: Any, tags: dict[str, str]) -> str:
+        selector = {"repositoryLocationName": location, "repositoryName": repository, "jobName": job}
+        metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         params = {"selector": selector, "runConfigData": config or {}, "executionMetadata": metadata}
         launched = self.query(LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id: str = launched["run"]["runId"]
         return run_id
 
-    def start_pipeline(self, month: str, settings: Settings, tags: dict[str, str] | None = None) -> str:
-        """Launch the real pipeline for a month."""
-        config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
-        resources = {"resources": {"settings": {"config": config}}}
-        tags = {"dagster/partition": month} | (tags or {})
-        return self.start("retrain", resources, tags, "dagster_impl.definitions")
+    def reexecute(self, run_id: str) -> str:
+        """What the UI's button "Re-execute from failure" does; returns the new run's id."""
+        launched = self.query(REEXECUTE, params={"parentRunId": run_id, "strategy": "FROM_FAILURE"})
+        assert launched["launchRunReexecution"]["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["launchRunReexecution"]["run"]["runId"])
+
+    @contextmanager
+    def sensor(self, location: str, repository: str, name: str) -> Iterator[None]:
+        """Let the sensor run until the block ends."""
+        selector = {"repositoryLocationName": location, "repositoryName": repository, "sensorName": name}
+        sensor = self.query(START_SENSOR, selector=selector)["startSensor"]
+        assert sensor["__typename"] == "Sensor", sensor
+        try:
+            yield
+        finally:
+            self.query(STOP_SENSOR, id=sensor["id"])
+
+    def ticks(self, name: str, since: float = 0) -> list[InstigatorTick]:
+        """The sensor's ticks that began after a time and have ended, the first one first."""
+        (state,) = [state for state in self.instance.all_instigator_state() if state.instigator_name == name]
+        ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)
+        return [tick for tick in reversed(ticks) if tick.status != TickStatus.STARTED]
 
     def run(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
@@ -141,6 +181,13 @@ class Engine:
         os.kill(pid, signal.SIGKILL)
         return time.time()
 
+    def control_plane(self) -> list[int]:
+        """The processes of `dagster dev`, of its web server and of its daemon; not those of its code servers."""
+        (dev,) = children(self.guard)
+        services = [pid for pid in children(dev) if re.search(b"dagster_webserver|dagster._daemon", command(pid))]
+        assert len(services) == 2, services
+        return [dev, *services]
+
     def times(self, run_id: str) -> tuple[float, float]:
         """When the run began and ended."""
         record = self.instance.get_run_record_by_id(run_id)
@@ -149,8 +196,11 @@ class Engine:
 
 
 @contextmanager
-def started(folder: Path, env: dict[str, str]) -> Iterator[Engine]:
-    """Run `dagster dev` with the product's dagster.yaml and the changed settings, until the block ends."""
+def started(folder: Path, env: dict[str, str], locations: dict[str, Path]) -> Iterator[Engine]:
+    """Run `dagster dev` with the product's dagster.yaml and the changed settings, until the block ends.
+
+    `locations` are the code locations: modules, and the folders in which they are found.
+    """
     from dagster_impl.home import CONFIG
 
     home, port = folder / "dagster", free_port()
@@ -166,17 +216,18 @@ def started(folder: Path, env: dict[str, str]) -> Iterator[Engine]:
                 section = section[each]
             section[key] = value
     (home / "dagster.yaml").write_text(yaml.safe_dump(config))
-    locations = ["dagster_impl.definitions", "tests.live.dagster"]
-    modules = [{"python_module": {"module_name": name, "working_directory": str(ROOT)}} for name in locations]
+    modules = [
+        {"python_module": {"module_name": name, "working_directory": str(path)}} for name, path in locations.items()
+    ]
     (home / "workspace.yaml").write_text(yaml.safe_dump({"load_from": modules}))
     where = ["--host", "127.0.0.1", "--port", str(port), "--workspace", str(home / "workspace.yaml")]
     url, env = f"http://127.0.0.1:{port}", env | {"DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *where]
+    dev = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *where]
     with (
         dg.DagsterInstance.from_config(str(home)) as instance,
-        server(command, f"{url}/server_info", folder / "engine.log", env),
+        server(dev, f"{url}/server_info", folder / "engine.log", env) as guard,
     ):
-        yield Engine(url, instance)
+        yield Engine(url, instance, guard.pid)
 
 
 @cache
@@ -187,7 +238,7 @@ def engine() -> Engine:
         "PYTHONPATH": Kill(FOLDER / "kill").env["PYTHONPATH"],
         "TEST_KILL_ORDER": str(FOLDER / "kill" / "kill"),
     }
-    return STOP.enter_context(started(FOLDER, env))
+    return STOP.enter_context(started(FOLDER, env, {PIPELINE: ROOT, SCENARIOS: ROOT}))
 
 
 def turn(link: str, target: Path) -> None:

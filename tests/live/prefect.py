@@ -302,3 +302,9 @@ def task_history(task_run: TaskRun) -> list[State]:
         return states if any(state.is_final() for state in states) else None
 
     return sorted(watch.until(ended, WAIT_SECONDS), key=lambda state: state.timestamp)
+
+
+def delays(task_run: TaskRun) -> list[float]:
+    """Seconds that the task run had to wait for each further try, from AwaitingRetry to the scheduled time."""
+    waits = [state for state in task_history(task_run) if state.name == "AwaitingRetry"]
+    return [(state.state_details.scheduled_time - state.timestamp).total_seconds() for state in waits]

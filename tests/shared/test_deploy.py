@@ -237,7 +237,7 @@ def test_model_that_answers_otherwise_than_evaluated_is_refused(
     other = other_challenger(evaluated, results).model_copy(update={"challenger_fingerprint": "e" * 64})
     shutil.copyfile(folder_of(register_only(other, settings, rows), settings) / "model.skops", folder / "model.skops")
 
-    with pytest.raises(PermanentError, match="version 1 answers otherwise than the evaluated model"):
+    with pytest.raises(PermanentError, match="version 1 answers with other probabilities than the evaluated model"):
         deploy(evaluated, settings)
 
     assert aliases(settings) == {}

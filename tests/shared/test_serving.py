@@ -147,7 +147,7 @@ def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
     with serve_in_thread(create_app(settings)) as url:
         response = post(url, rows_of(flights))
         assert response.status_code == 503
-        assert "no model bears the alias champion" in response.json()["detail"]
+        assert "no model has the alias champion" in response.json()["detail"]
         assert version_at(url) is None
 
         deploy(evaluated, settings)

@@ -12,7 +12,8 @@ from tests.scenario import Scenario
 ITEMS = ["a", "b", "c"]
 
 
-def fit_model(item: str, folder: str) -> str:
+@task(task_run_name="fit {item}")
+def fit(item: str, folder: str) -> str:
     """Write a broken file for b the first time, and a good one after that."""
     file = Path(folder, item)
     broken = item == "b" and not file.exists()
@@ -20,30 +21,16 @@ def fit_model(item: str, folder: str) -> str:
     return str(file)
 
 
-def score_model(file: str) -> float:
+@task(task_run_name="score {item}")
+def score(item: str, file: str) -> float:
     if Path(file).read_text() != "model":
         raise ValueError(f"{file} is broken")
     return 0.5
 
 
-@task(task_run_name="fit {item}")
-def fit(item: str, folder: str) -> str:
-    return fit_model(item, folder)
-
-
-@task(task_run_name="score {item}", retries=1)
-def score_obvious(item: str, file: str) -> float:
-    return score_model(file)
-
-
 @flow
 def obvious(folder: str) -> list[float]:
-    return score_obvious.map(ITEMS, fit.map(ITEMS, unmapped(folder))).result()
-
-
-@task(task_run_name="score {item}")
-def score(item: str, file: str) -> float:
-    return score_model(file)
+    return score.with_options(retries=1).map(ITEMS, fit.map(ITEMS, unmapped(folder))).result()
 
 
 @task(task_run_name="pair {item}", retries=1)
@@ -61,7 +48,7 @@ def test_r13_retry_a_pair_as_a_unit(results: Path, tmp_path: Path, scenario: Sce
 
     assert not alone["pair_retried"]
     assert together["pair_retried"]
-    scenario.obvious(obvious, fit, score_obvious, **alone)
+    scenario.obvious(obvious, fit, score, **alone)
     scenario.idiom(idiom, pair, fit, score, **together)
     scenario.finding(
         f"With retries on score alone, fit of b ran {alone['runs_of_fit']['b']} time and score "

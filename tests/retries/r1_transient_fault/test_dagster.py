@@ -1,6 +1,7 @@
 """Dagster: a RetryPolicy waits longer each time, with jitter; RetryRequested can wait as long as the source asks."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,14 @@ def idiom() -> None:
     files().map(download_as_told)
 
 
-def observe(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, server: ScriptedSource) -> dict[str, Any]:
-    step = result.job_def.nodes[1].name
+def observe(
+    result: dg.ExecuteInProcessResult, step: str, instance: dg.DagsterInstance, server: ScriptedSource
+) -> dict[str, Any]:
     tried = attempts(instance, result.run_id)
     waited = {name: delays(instance, result.run_id, f"{step}[{name}]") for name in SCRIPT}
     asked = {name: server.times(name) for name in SCRIPT}
     for name, seconds in waited.items():  # the record is what the source saw: no wait was shorter
-        assert all(later - sooner >= wait for sooner, later, wait in zip(asked[name], asked[name][1:], seconds))
+        assert all(later - sooner >= wait for (sooner, later), wait in zip(pairwise(asked[name]), seconds, strict=True))
     assert tried[f"{step}[EWR]"] == len(asked["EWR"])
     first, second = waited["EWR"]
     return {
@@ -71,10 +73,10 @@ def test_r1_transient_fault(tmp_path: Path, instance: dg.DagsterInstance, scenar
     for name in SCRIPT:
         (tmp_path / name).touch()
     seen = {}
-    for job in (obvious, idiom):
+    for job, op in ((obvious, download), (idiom, download_as_told)):
         with scripted_source(tmp_path, SCRIPT) as server:
             result = job.execute_in_process(instance=instance, resources={"source": server.url})
-            seen[job.name] = observe(result, instance, server)
+            seen[job.name] = observe(result, op.name, instance, server)
     scenario.obvious(download, obvious, **seen["obvious"])
     scenario.idiom(download_as_told, idiom, **seen["idiom"])
     scenario.finding(

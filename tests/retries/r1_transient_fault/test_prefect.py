@@ -71,7 +71,7 @@ def observe(pipeline: Any, source: Path) -> dict[str, Any]:
         end = pipeline(http.url, return_state=True)
         asked = {name: http.times(name) for name in SCRIPT}
     run = end.state_details.flow_run_id
-    delays = {name: waits(prefect.task_run(name, run)) for name in SCRIPT}
+    delays = {name: prefect.delays(prefect.task_run(name, run)) for name in SCRIPT}
     for name, times in asked.items():  # what the record says is what the source saw
         assert all(b - a >= wait for a, b, wait in zip(times, times[1:], delays[name], strict=False)), (times, delays)
     first, second = delays["planes.csv"]
@@ -85,9 +85,3 @@ def observe(pipeline: Any, source: Path) -> dict[str, Any]:
         "delays": [round(first, 1), round(second, 1)],
         "retry_after_wait": round(delays["airlines.csv"][0], 1),
     }
-
-
-def waits(task_run: Any) -> list[float]:
-    """Seconds from each AwaitingRetry to the time for which it scheduled the next try."""
-    states = [state for state in prefect.task_history(task_run) if state.name == "AwaitingRetry"]
-    return [(state.state_details.scheduled_time - state.timestamp).total_seconds() for state in states]

@@ -67,6 +67,6 @@ def test_r2_permanent_fault(
     )
     scenario.finding(
         f"A RetryPolicy retries a plain exception, too ({tried['raises']} attempts); a Failure with "
-        f"allow_retries=False ends the step after {once['gives_up']}, and so does the pipeline, which has no policy and "
-        f"asks for a retry only where that can help ({validate} attempt at validate)."
+        f"allow_retries=False ends the step after {once['gives_up']}, and so does the pipeline, which has no policy "
+        f"and asks for a retry only where that can help ({validate} attempt at validate)."
     )

@@ -12,7 +12,7 @@ from tests.scenario import Scenario
 def test_r9_rollback(in_process: InProcess, home: Path, scenario: Scenario) -> None:
     from airflow_impl.pipeline import late_flights_dag
     from shared.lib import registry, serving, tracking
-    from shared.stages.features import FEATURES
+    from shared.lib.feature_table import FEATURE_COLUMNS
 
     settings = Settings(tool="airflow")
     first = in_process.pipeline(min_rows=1000, families=("logistic",))  # one airport has as many: a weaker champion
@@ -26,7 +26,7 @@ def test_r9_rollback(in_process: InProcess, home: Path, scenario: Scenario) -> N
     tries = in_process.tries(failed, "deploy")
     aliases = registry.aliases(settings)
     table = max(settings.store.glob("features/*.arrow"), key=lambda path: path.stat().st_mtime)
-    answer = serving.predict_once(pl.read_ipc(table).select(FEATURES).head(3), registry.CHAMPION, settings)
+    answer = serving.predict_once(pl.read_ipc(table).select(FEATURE_COLUMNS).head(3), registry.CHAMPION, settings)
     scenario.obvious(
         late_flights_dag.get_task("deploy").python_callable,
         success=failed.state == "success",

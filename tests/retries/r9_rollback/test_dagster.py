@@ -14,8 +14,8 @@ from tests.scenario import Scenario
 def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
     from dagster_impl.defs.assets import champion
     from shared.lib import registry, serving, tracking
+    from shared.lib.feature_table import FEATURE_COLUMNS
     from shared.stages import deploy
-    from shared.stages.features import FEATURES
 
     settings = pipeline.settings()
     for min_rows in (1000, 100):  # other data, so another version
@@ -30,7 +30,7 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
     run = pipeline.instance.get_run_by_id(record.run_id)
     (failure,) = pipeline.instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     (table,) = settings.store.rglob("*.arrow")
-    flights = pl.read_ipc(table).select(FEATURES).head(5)
+    flights = pl.read_ipc(table).select(FEATURE_COLUMNS).head(5)
     served = serving.predict_once(flights, registry.CHAMPION, settings).version
     tried, after = attempts(pipeline.instance, record.run_id)["champion"], registry.aliases(settings)
     scenario.obvious(
@@ -40,7 +40,7 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
         champion_serves=served == "1",
         aliases_as_before=after == before,
         failure_shown=run.status == dg.DagsterRunStatus.FAILURE and "smoke test of version 2 failed" in str(failure),
-        native_rollback=False,  # no hook of Dagster's undoes a step: neither op hooks nor asset checks see an attempt's end
+        native_rollback=False,  # there is none: Dagster's hooks come after a step has ended, and undo nothing
         attempts=tried,
         state=states(pipeline.instance, record.run_id)["champion"],
         rolled_back_by="deploy's own `except` clause",

@@ -13,6 +13,7 @@ from prefect_impl.run import run
 from shared.lib import registry, serving, tracking
 from shared.settings import Settings
 from tests.live import prefect
+from tests.live.watch import until
 from tests.scenario import Scenario
 
 MONTH = "2013-06"
@@ -51,8 +52,9 @@ def test_r9_rollback(home: Path, source: Path, scenario: Scenario) -> None:
     stored.write_bytes(b"")
 
     plain = observe(UUID(run(MONTH, settings).run_id), "deploy", "smoke test of version 2 failed", settings)
-    end = deploy_idiom("2", settings, return_state=True)
-    undone = observe(end.state_details.flow_run_id, "put in service", "", settings)
+    transacted = deploy_idiom("2", settings, return_state=True).state_details.flow_run_id
+    until(lambda: prefect.states(transacted)["put in service"] == "RolledBack")
+    undone = observe(transacted, "put in service", "not a zip file", settings)
 
     assert not plain["native_rollback"]
     assert undone["native_rollback"]
@@ -69,15 +71,15 @@ def test_r9_rollback(home: Path, source: Path, scenario: Scenario) -> None:
 
 def observe(run: UUID, deploy: str, why: str, settings: Settings) -> dict[str, Any]:
     state, deployed = prefect.state(run), prefect.task_run(deploy, run)
-    rolled_back = [line for line in prefect.log(run) if "rollback hook" in line]
-    with serving.running(serving.create_app(settings)) as url:
+    rolled_back = "RolledBack" in prefect.states(run).values()
+    with serving.serve_in_thread(serving.create_app(settings)) as url:
         served = httpx.get(f"{url}/health").json()
     return {
         "success": state.is_completed(),
         "champion_serves": served == {"version": "1"},
         "aliases_as_before": registry.aliases(settings) == {"champion": "1"},
         "failure_shown": state.is_failed() and why in state.message,
-        "native_rollback": bool(rolled_back),
+        "native_rollback": rolled_back,
         "attempts": deployed.run_count,
         "state": deployed.state_name,
         "rolled_back_by": "its on_rollback hook" if rolled_back else "the stage itself",

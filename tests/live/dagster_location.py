@@ -1,0 +1,18 @@
+"""The code location of the live tests: a repository for each scenario that defines `LIVE`, named by its id, as `r7`.
+
+One repository for all would not do: within one, Dagster wants the names of ops to be unique.
+"""
+
+import importlib
+
+import dagster as dg
+
+from shared.settings import ROOT
+
+for file in sorted(ROOT.glob("tests/*/*/test_dagster.py")):
+    module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    if hasattr(module, "LIVE"):
+        name, live = file.parent.name.partition("_")[0], module.LIVE
+        globals()[name] = dg.create_repository_using_definitions_args(
+            name, live.assets, live.schedules, live.sensors, live.jobs, live.resources
+        )
