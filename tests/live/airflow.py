@@ -52,7 +52,6 @@ def pytest_configure() -> None:
     SESSION["dags"] = folder
     for test in (ROOT / "tests").glob("*/*/test_airflow.py"):
         (folder / f"{test.parent.name}.py").symlink_to(test)
-    (folder / "dynamic_tasks.py").symlink_to(ROOT / "tests" / "dynamic_tasks" / "test_airflow.py")
     bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
