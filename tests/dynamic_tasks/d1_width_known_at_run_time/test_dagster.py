@@ -59,6 +59,7 @@ def test_d1_width_known_at_run_time(instance: dg.DagsterInstance, scenario: Scen
         state_of_none=state_of_none,
     )
     scenario.finding(
-        f"One step for each item ({instances['100']} for 100), and with no item the fan-in runs too, over an empty list: "
+        f"One step for each item ({instances['100']} for 100), and with no item the fan-in runs too, over an empty "
+        f"list: "
         f"its step ends as {state_of_none}."
     )

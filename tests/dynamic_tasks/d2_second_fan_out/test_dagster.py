@@ -138,7 +138,8 @@ def test_d2_second_fan_out(live: Engine, instance: dg.DagsterInstance, scenario:
     scenario.finding(
         f"A map follows a map, and a graph of ops is mapped as a group; but a fan-out within a fan-out is refused when "
         f"it is defined, with {refusal.type.__name__}. In its place each item is a dynamic partition with a run of its "
-        f"own, which a sensor requests: the {len(runs)} runs fanned out to {', '.join(map(str, widths.values()))} steps."
+        f"own, which a sensor requests: the {len(runs)} runs fanned out to {', '.join(map(str, widths.values()))} "
+        f"steps."
     )
 
 

@@ -101,8 +101,10 @@ def test_d6_throttle_to_two_at_once(live: Engine, tmp_path: Path, scenario: Scen
     scenario.obvious(d6_train, d6_obvious, **first, limit="max_concurrent of the multiprocess executor")
     scenario.idiom(d6_train_in_pool, d6_idiom, **second, limit="pool")
     scenario.finding(
-        f"The executor's max_concurrent lets {first['most_in_a_run']} work at once in each run, so {first['most_over_both']} "
-        f"in two; a pool whose limit stands in the instance lets {second['most_over_both']} work over both runs. The place "
+        f"The executor's max_concurrent lets {first['most_in_a_run']} work at once in each run, so "
+        f"{first['most_over_both']} "
+        f"in two; a pool whose limit stands in the instance lets {second['most_over_both']} work over both runs. The "
+        f"place "
         "of a task whose process was killed goes to the next one."
     )
 

@@ -53,6 +53,7 @@ def test_d8_eleven_hundred_instances(instance: dg.DagsterInstance, scenario: Sce
         seconds=seconds,
     )
     scenario.finding(
-        f"All {len(instances):,} steps run in one process and the fan-in gets {gathered:,} results: Dagster sets no limit. "
+        f"All {len(instances):,} steps run in one process and the fan-in gets {gathered:,} results: Dagster sets no "
+        f"limit. "
         "(The multiprocess executor, which runs launched jobs by default, starts a process for each step.)"
     )
