@@ -26,7 +26,7 @@ def record_of(flow_run_id: UUID) -> RunRecord:
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(flow_run_id)
         runs = wait_for_task_runs(client, flow_run)
-    made = results(runs)
+    returned = results(runs)
     return RunRecord.model_validate(
         {
             "tool": "prefect",
@@ -38,10 +38,10 @@ def record_of(flow_run_id: UUID) -> RunRecord:
             "ended": flow_run.end_time or datetime.now(UTC),
             "stages": records.in_order([stage_record(run) for run in runs if stage(run) in records.STAGES]),
             **records.outcome(
-                made["ingest"].inputs if "ingest" in made else {},
-                made.get("plan"),
-                made.get("evaluate"),
-                made.get("deploy"),
+                returned["ingest"].inputs if "ingest" in returned else {},
+                returned.get("plan"),
+                returned.get("evaluate"),
+                returned.get("deploy"),
             ),
             "error": error(flow_run.state),
         }
@@ -88,22 +88,22 @@ def is_complete(runs: list[TaskRun]) -> bool:
     """Whether the last stage and all candidates are there, and have ended."""
     if not runs or not all(map(has_ended, runs)):
         return False
-    made = results(runs)
+    returned = results(runs)
     trainings = [run for run in runs if stage(run) == "train"]
-    if "plan" in made and len(trainings) < len(made["plan"].candidates):
+    if "plan" in returned and len(trainings) < len(returned["plan"].candidates):
         return False
     sunk = any(run.state.is_failed() for run in runs if run not in trainings)
-    return sunk or "deploy" in made or ("evaluate" in made and made["evaluate"].decision == "keep")
+    return sunk or "deploy" in returned or ("evaluate" in returned and returned["evaluate"].decision == "keep")
 
 
 def results(runs: list[TaskRun]) -> dict[str, Contract]:
     """What the stages that run once have returned; a rolled back transaction has taken its results back."""
-    made = {}
+    returned = {}
     for run in runs:
         if stage(run) != "train" and run.state and run.state.is_completed():
             with suppress(MissingResult):
-                made[stage(run)] = run.state.result()
-    return made
+                returned[stage(run)] = run.state.result()
+    return returned
 
 
 def stage(run: TaskRun) -> str:
