@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pytest
 
 from tests.live.dagster import states
 from tests.scenario import Scenario
@@ -31,6 +32,8 @@ def obvious() -> None:
     count(items().map(double).collect())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_d8_eleven_hundred_instances(instance: dg.DagsterInstance, scenario: Scenario) -> None:
     result = obvious.execute_in_process(instance=instance)
     record = instance.get_run_record_by_id(result.run_id)
