@@ -107,7 +107,7 @@ def observe(folder: Path, killed: float) -> dict[str, Any]:
     states = {case: prefect.state(run).name for case, run in runs.items()}
     seconds = {case: at and round(at.timestamp.timestamp() - killed, 1) for case, at in crashes.items()}
     if all(crashes.values()):
-        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 120)
+        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 240)
     starts = {case: len(list((folder / case).glob("*.pid"))) for case in ("task", "parent")}
     for case in CASES:
         (folder / case / "go").touch()
