@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from shared.runtime import interrupt
+from shared.runtime import interrupt, startup
 
 if __name__ == "__main__":
     interrupt.while_loading()
-
-import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
+    startup.load_skops_first()
 
 from shared.contracts import Deployment, Evaluation, Plan
 from shared.lib import tracking

@@ -1,7 +1,6 @@
 """The run commands' arguments, progress and closing summary: the same for every tool."""
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from shared.contracts import PermanentError
 from shared.lib.months import months_up_to
-from shared.runtime import interrupt, records
+from shared.runtime import interrupt, records, startup
 from shared.runtime.records import ChampionRecord, EvaluationRecord, RunRecord
 from shared.settings import Settings
 
@@ -29,6 +28,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     if source and "://" not in source:
         source = str(Path(source).resolve())
     interrupt.while_running()
+    startup.skip_last_collection()
     failed = False
     try:
         settings = Settings(tool=tool, source=source, min_rows=arguments.min_rows, families=tuple(arguments.families))
@@ -47,9 +47,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     except PermanentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        gc.freeze()
         interrupt.end("stopped; the same command begins anew")
-    gc.freeze()  # spares the interpreter's exit a last look at a million objects
     sys.exit(failed)
 
 

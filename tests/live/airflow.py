@@ -30,6 +30,7 @@ from tests.live.watch import changed_settings, parent, until
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
 
 CHANGED = {
     f"AIRFLOW__{name.replace('.', '__').upper()}": str(value) for name, value in changed_settings("airflow").items()
@@ -51,7 +52,6 @@ def pytest_configure() -> None:
     SESSION["dags"] = folder
     for test in (ROOT / "tests").glob("*/*/test_airflow.py"):
         (folder / f"{test.parent.name}.py").symlink_to(test)
-    (folder / "dynamic_tasks.py").symlink_to(ROOT / "tests" / "dynamic_tasks" / "test_airflow.py")
     bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
@@ -304,16 +304,13 @@ class InProcess:
         same = [one for one in rows(TaskInstanceHistory, run.run_id) if one.task_id == last.task_id]
         return sorted([*(one for one in same if one.map_index == last.map_index), last], key=lambda one: one.try_number)
 
-    def planned_delay(self, run: DagRun | RunRecord, task: Any, failed: Any) -> float:
-        """Seconds that Airflow decided to wait after a failed try of the operator `task`."""
+    def planned_delay(self, run: DagRun, dag: DAG, failed: Any) -> float:
+        """Seconds that Airflow decided to wait after a failed try."""
         if failed.retry_delay_override is not None:  # by a retry policy
             return float(failed.retry_delay_override)
-        (last,) = (
-            one
-            for one in self.tasks(run).values()
-            if (one.task_id, one.map_index) == (failed.task_id, failed.map_index)
-        )
-        last.task, last.try_number = task, failed.try_number
+        same = (failed.task_id, failed.map_index)
+        (last,) = (one for one in self.tasks(run).values() if (one.task_id, one.map_index) == same)
+        last.task, last.try_number = dag.get_task(failed.task_id), failed.try_number
         return float((last.next_retry_datetime() - last.end_date).total_seconds())
 
     def result(self, run: DagRun | RunRecord, task_id: str) -> Any:

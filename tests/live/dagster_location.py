@@ -9,10 +9,17 @@ import dagster as dg
 
 from shared.settings import ROOT
 
-for file in sorted(ROOT.glob("tests/*/*/test_dagster.py")):
-    module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
-    if hasattr(module, "LIVE"):
-        name, live = file.parent.name.partition("_")[0], module.LIVE
-        globals()[name] = dg.create_repository_using_definitions_args(
-            name, live.assets, live.schedules, live.sensors, live.jobs, live.resources
-        )
+
+def repositories() -> dict[str, dg.RepositoryDefinition]:
+    found = {}
+    for file in sorted(ROOT.glob("tests/*/*/test_dagster.py")):
+        module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+        if live := getattr(module, "LIVE", None):
+            name = file.parent.name.partition("_")[0]
+            found[name] = dg.create_repository_using_definitions_args(
+                name, live.assets, live.schedules, live.sensors, live.jobs, live.resources
+            )
+    return found
+
+
+globals().update(repositories())  # Dagster finds them by the names of this module

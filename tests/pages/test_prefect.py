@@ -154,13 +154,17 @@ def test_assets_have_no_page_but_events_in_the_feed(shown: UI, first: str, tmp_p
         assert browser.get_by_role("link", name="Assets").count() == 0
 
 
-def test_schedule_is_off_and_its_switch_outlives_the_next_deployment(shown: UI, first: str, tmp_path: Path) -> None:
+def test_schedule_is_off_and_its_switch_outlives_the_next_deployment(
+    shown: UI, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (schedule,) = shown.deployment("first-of-the-month")["schedules"]
     assert not schedule["active"]
     with page(tmp_path) as browser:
         browser.goto(f"{shown.url}/v2/deployments/deployment/{shown.deployment('first-of-the-month')['id']}")
-        browser.get_by_role("switch").last.click()
-        expect(browser.get_by_role("switch").last).to_be_checked()
+        switch = browser.get_by_role("switch", name="toggle")
+        switch.click()
+        expect(switch).to_be_checked()
+    monkeypatch.setenv("PREFECT_API_URL", f"{shown.url}/api")
     deploy_again(shown.url)
     (schedule,) = shown.deployment("first-of-the-month")["schedules"]
     assert schedule["active"]
@@ -198,7 +202,7 @@ def test_run_stopped_in_the_page_ends_within_seconds(shown: UI, first: str, sour
     before = aliases(shown.settings)
     with page(tmp_path) as browser:
         browser.goto(shown.start(source, families=FAMILIES))
-        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible(timeout=200_000)
         began = time.monotonic()
         press(browser, "Cancel", "Cancel Flow Run")
         expect_state(browser, "Cancelled")
@@ -220,7 +224,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
     shown.go.unlink(missing_ok=True)
     with page(tmp_path) as browser:
         browser.goto(shown.start(source, families=FAMILIES, seed=1))
-        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible(timeout=200_000)
         shown.kill.at("shared.stages.train:split")
         shown.go.touch()
         until(lambda: shown.kill.killed)

@@ -69,5 +69,5 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario) -> None:
     )
     scenario.finding(
         f"Airflow refuses a cycle when it reads the Dag ('{refusal}'); where each run triggers the next one, "
-        f"{len(runs)} runs came to an error of {results[-1]}, each with its own record and none that holds them all."
+        f"{len(runs)} runs came to an error of {results[-1]}, each with its own record, and none holds them all."
     )

@@ -52,35 +52,32 @@ def idiom() -> None:
 obvious_dag, idiom_dag = obvious(), idiom()
 
 
+def observe(in_process: InProcess, dag: Any, file: Path) -> dict[str, Any]:
+    """Run the Dag in three rounds: twice with the same file, once with another."""
+    runs = []
+    for content in ("May", "May", "June"):
+        file.write_text(content)
+        runs.append(dag.test(run_conf={"file": str(file)}))
+    states = [in_process.states(run)["model"] for run in runs]
+    assert states[0] == "success"
+    return {
+        "success": all(run.state == "success" for run in runs),
+        "skipped_if_unchanged": states[1] == "skipped",
+        "runs_if_changed": states[2] == "success",
+        "states": states,
+    }
+
+
 def test_r10_cache(in_process: InProcess, tmp_path: Path, scenario: Scenario) -> None:
-    file = tmp_path / "flights.csv"
-    seen = {}
-    for dag_of_version, record, code, own, key in (
-        (obvious_dag, scenario.obvious, obvious, {}, "none"),
-        (
-            idiom_dag,
-            scenario.idiom,
-            idiom,
-            {"own_code": "Airflow has no cache: the Dag itself compares the digest with the last asset event's extra."},
-            "sha256 in the extra of the asset's last event",
-        ),
-    ):
-        runs = []
-        for content in ("May", "May", "June"):
-            file.write_text(content)
-            runs.append(dag_of_version.test(run_conf={"file": str(file)}))
-        states = seen[code] = [in_process.states(run)["model"] for run in runs]
-        assert states[0] == "success"
-        record(
-            code,
-            success=all(run.state == "success" for run in runs),
-            skipped_if_unchanged=states[1] == "skipped",
-            runs_if_changed=states[2] == "success",
-            states=states,
-            key=key,
-            **own,
-        )
+    plain, keyed = (observe(in_process, dag, tmp_path / "flights.csv") for dag in (obvious_dag, idiom_dag))
+    scenario.obvious(obvious, key="none", **plain)
+    scenario.idiom(
+        idiom,
+        own_code="Airflow has no cache: the Dag itself compares the file's digest with the asset's last event.",
+        key="sha256 in the asset's last event",
+        **keyed,
+    )
     scenario.finding(
-        f"In three rounds model ended {', '.join(seen[obvious])}: Airflow keeps no results to use again; with a "
-        f"short_circuit that compares digests, and the asset's events as its memory, {', '.join(seen[idiom])}."
+        f"In three rounds model ended {', '.join(plain['states'])}: Airflow keeps no results to use again; with a "
+        f"short_circuit that compares digests, and the asset's events as its memory, {', '.join(keyed['states'])}."
     )

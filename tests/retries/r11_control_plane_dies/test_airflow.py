@@ -36,7 +36,7 @@ obvious_dag = obvious()
 def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     with started(tmp_path, changed={}, restarts=True) as engine:  # with Airflow's own limits
         run = engine.start("r11_obvious", {"folder": str(tmp_path)})
-        pid = engine.process(run, "first")
+        pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
         down = time.monotonic()
         engine.kill_control_plane()
         until(lambda: not alive(pid) and time.monotonic() - down > 40)  # a scheduler silent for 30 s counts as dead

@@ -59,7 +59,7 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
         seconds=seconds,
     )  # fmt: skip
     scenario.finding(
-        f"The run's own process holds the plan and writes the record, so it goes on without web server and daemon, "
-        f"even when the code server's proxy has ended for want of heartbeats: the run is {run.status.value} {seconds} s "
-        f"after their return, each step in its first attempt."
+        f"The run's own process holds the plan and writes the record, so it goes on without web server and daemon, and "
+        f"after the code server's proxy has ended for want of heartbeats: {seconds} s after their return the run is "
+        f"{run.status.value}, each step in its first attempt."
     )

@@ -55,30 +55,31 @@ def idiom() -> None:
 obvious_dag, idiom_dag = obvious(), idiom()
 
 
+def observe(in_process: InProcess, dag: Any, folder: Path, fit: str, score: str) -> dict[str, Any]:
+    folder.mkdir()
+    run = dag.test(run_conf={"folder": str(folder)})
+    attempts = in_process.attempts(run)
+    fits, scores = ({item: attempts[f"{task} {index}"] for index, item in enumerate(ITEMS)} for task in (fit, score))
+    ended_well = in_process.states(run)[f"{score} 1"] == "success"
+    return {
+        "success": run.state == "success",
+        "pair_retried": fits["b"] == scores["b"] == 2 and ended_well,
+        "others_left_alone": {fits["a"], fits["c"], scores["a"], scores["c"]} == {1},
+        "still_two_records": len({fit, score} & set(dag.task_ids)) == 2,
+        "runs_of_fit": fits,
+        "runs_of_score": scores,
+        "unit": "task",
+    }
+
+
 def test_r13_retry_a_pair_as_a_unit(in_process: InProcess, tmp_path: Path, scenario: Scenario) -> None:
-    seen = {}
-    for dag_of_version, record, code, fit, score in (
-        (obvious_dag, scenario.obvious, obvious, "pair.fit", "pair.score"),
-        (idiom_dag, scenario.idiom, idiom, "fit_and_score", "fit_and_score"),
-    ):
-        (tmp_path / code.__name__).mkdir()
-        run = dag_of_version.test(run_conf={"folder": str(tmp_path / code.__name__)})
-        attempts, states = in_process.attempts(run), in_process.states(run)
-        fits, scores = ({item: attempts[f"{task} {i}"] for i, item in enumerate(ITEMS)} for task in (fit, score))
-        seen[code] = {"fit": fits["b"], "score": scores["b"], "state": states[f"{score} 1"]}
-        record(
-            code,
-            success=run.state == "success",
-            pair_retried=fits["b"] == scores["b"] == 2 and states[f"{score} 1"] == "success",
-            others_left_alone={fits["a"], fits["c"], scores["a"], scores["c"]} == {1},
-            still_two_records=fit in dag_of_version.task_ids and score in dag_of_version.task_ids and fit != score,
-            runs_of_fit=fits,
-            runs_of_score=scores,
-            unit="a task",
-        )
-    assert seen[obvious]["state"] == "failed"
+    two = observe(in_process, obvious_dag, tmp_path / "two", "pair.fit", "pair.score")
+    one = observe(in_process, idiom_dag, tmp_path / "one", "fit_and_score", "fit_and_score")
+    scenario.obvious(obvious, **two)
+    scenario.idiom(idiom, **one)
     scenario.finding(
-        f"In a task group Airflow ran b's fit {seen[obvious]['fit']} time and its score {seen[obvious]['score']} times "
-        f"on the same broken file, and score ended {seen[obvious]['state']}; as one task both ran {seen[idiom]['fit']} "
-        f"times and ended {seen[idiom]['state']}, at the price of one record for two steps."
+        f"In a task group Airflow ran b's fit {two['runs_of_fit']['b']} time and its score {two['runs_of_score']['b']} "
+        f"times on the same broken file, and the run {'succeeded' if two['success'] else 'failed'}; as one task both "
+        f"ran {one['runs_of_fit']['b']} times and the run {'succeeded' if one['success'] else 'failed'}, at the price "
+        "of one record for two steps."
     )

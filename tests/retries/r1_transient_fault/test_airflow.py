@@ -58,39 +58,36 @@ def seconds_between(tries: list[Any]) -> list[float]:
     return [round((later.start_date - earlier.end_date).total_seconds(), 1) for earlier, later in pairwise(tries)]
 
 
+def observe(in_process: InProcess, dag: Any, folder: Path) -> dict[str, Any]:
+    """Run the Dag at a source with faults, and read from its record how long Airflow decided to wait, and waited."""
+    script = {"one.csv": [503, 503], "two.csv": [503, 503], "limited.csv": [(429, {"Retry-After": "5"})]}
+    with scripted_source(folder, script) as source:
+        run = dag.test(run_conf={"url": source.url})
+    tries = one, _, limited = [in_process.tries(run, f"download {index}") for index in range(3)]
+    decided = [[in_process.planned_delay(run, dag, failed) for failed in attempts[:-1]] for attempts in tries]
+    assert len(source.times("one.csv")) == len(one)
+    assert all(waited >= delay - 0.1 for waited, delay in zip(seconds_between(one), decided[0], strict=True))
+    return {
+        "success": run.state == "success",
+        "retried_until_good": [attempt.state for attempt in one] == ["failed", "failed", "success"],
+        "delays_grow": decided[0][1] > decided[0][0],
+        "jitter": decided[0] != decided[1],
+        "retry_after_honoured": decided[2][0] >= 5,
+        "attempts": len(one),
+        "delays": seconds_between(one),
+        "retry_after_wait": seconds_between(limited)[0],
+    }
+
+
 def test_r1_transient_fault(in_process: InProcess, tmp_path: Path, scenario: Scenario) -> None:
     for file in FILES:
         (tmp_path / file).write_text("flights")
-    seen = {}
-    for dag_of_version, record, code in (
-        (obvious_dag, scenario.obvious, [obvious]),
-        (idiom_dag, scenario.idiom, [idiom, AsTheSourceAsks]),
-    ):
-        script = {"one.csv": [503, 503], "two.csv": [503, 503], "limited.csv": [(429, {"Retry-After": "5"})]}
-        with scripted_source(tmp_path, script) as source:
-            run = dag_of_version.test(run_conf={"url": source.url})
-        one, two, limited = (in_process.tries(run, f"download {index}") for index in range(3))
-        task = dag_of_version.get_task("download")
-        planned = [[in_process.planned_delay(run, task, failed) for failed in tries[:-1]] for tries in (one, two)]
-        (pause,) = (in_process.planned_delay(run, task, failed) for failed in limited[:-1])
-        assert [attempt.state for attempt in one] == ["failed", "failed", "success"]
-        assert len(source.times("one.csv")) == len(one)
-        assert all(wait >= plan - 0.1 for wait, plan in zip(seconds_between(one), planned[0], strict=True))
-        seen[code[0]] = {"waits": seconds_between(one), "pause": seconds_between(limited)[0]}
-        record(
-            *code,
-            success=run.state == "success",
-            retried_until_good=one[-1].state == "success",
-            delays_grow=planned[0][1] > planned[0][0],
-            jitter=planned[0] != planned[1],
-            retry_after_honoured=pause >= 5,
-            attempts=len(one),
-            delays=seen[code[0]]["waits"],
-            retry_after_wait=seen[code[0]]["pause"],
-        )
-    assert seen[idiom]["pause"] >= 5
+    plain, polite = (observe(in_process, dag, tmp_path) for dag in (obvious_dag, idiom_dag))
+    assert polite["retry_after_wait"] >= 5
+    scenario.obvious(obvious, **plain)
+    scenario.idiom(idiom, AsTheSourceAsks, **polite)
     scenario.finding(
-        f"With retry_exponential_backoff=2 Airflow waited {' and '.join(map(str, seen[obvious]['waits']))} s, exactly "
-        f"as long for both instances, and {seen[obvious]['pause']} s where the source had asked for 5 s; a RetryPolicy "
-        f"of a dozen lines, which sees the exception, waited {seen[idiom]['pause']} s there and adds jitter."
+        f"With retry_exponential_backoff=2 Airflow waited {' and '.join(map(str, plain['delays']))} s, without jitter "
+        f"between two instances, and {plain['retry_after_wait']} s where the source had asked for 5 s; a RetryPolicy "
+        f"of a dozen lines, which sees the exception, waited {polite['retry_after_wait']} s there and adds jitter."
     )

@@ -16,15 +16,16 @@ import pytest
 from airflow.sdk import dag, task
 
 from tests.faults import Kill
-from tests.live.airflow import Engine
-from tests.live.watch import alive, until
+from tests.live.airflow import Engine, sigkill
+from tests.live.watch import alive, parent, until
 from tests.scenario import Scenario
 
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 
 
-def wait_to_be_killed(try_number: int) -> None:
-    while try_number == 1:
+def wait_to_be_killed(ti: Any) -> None:
+    ti.xcom_push(key="pid", value=os.getpid())
+    while ti.try_number == 1:
         time.sleep(0.1)
 
 
@@ -32,7 +33,7 @@ def wait_to_be_killed(try_number: int) -> None:
 def obvious() -> None:
     @task(**ONCE_MORE)
     def work(*, ti: Any) -> None:
-        wait_to_be_killed(ti.try_number)
+        wait_to_be_killed(ti)
 
     work()
 
@@ -43,7 +44,7 @@ def idiom() -> None:
     def work(*, ti: Any) -> None:
         die_with_parent = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(die_with_parent, signal.SIGKILL)
-        wait_to_be_killed(ti.try_number)
+        wait_to_be_killed(ti)
 
     work()
 
@@ -51,8 +52,35 @@ def idiom() -> None:
 obvious_dag, idiom_dag = obvious(), idiom()
 
 
+def observe(live: Engine, dag_id: str) -> dict[str, Any]:
+    """Kill the task of one run and the supervisor of another; what the record says then, and whether the task lives."""
+    runs = {"task": live.start(dag_id), "parent": live.start(dag_id)}
+    pids = {victim: until(lambda run=run: live.result(run, "work", "pid")) for victim, run in runs.items()}
+    killed = {"task": sigkill(pids["task"]), "parent": sigkill(parent(pids["parent"]))}
+    try:
+        states = [live.wait(run) for run in runs.values()]
+        orphan = alive(pids["parent"])
+    finally:
+        with suppress(ProcessLookupError):
+            sigkill(pids["parent"])
+    tries = {victim: live.tries(run, "work") for victim, run in runs.items()}
+    ends = {victim: datetime.fromisoformat(first["end_date"]) for victim, (first, *_) in tries.items()}
+    seconds = {victim: round((ends[victim] - killed[victim]).total_seconds(), 1) for victim in runs}
+    assert [live.events(run, "heartbeat timeout") for run in runs.values()] == [0, 1]
+    return {
+        "success": states == ["success", "success"],
+        "task_kill_seen": seconds["task"] < 60,
+        "parent_kill_seen": seconds["parent"] < 60,
+        "started_again": all(len(attempts) == 2 for attempts in tries.values()),
+        "no_orphan": not orphan,
+        "states": {victim: ", then ".join(one["state"] for one in attempts) for victim, attempts in tries.items()},
+        "seconds": seconds,
+        "restarted_by": "the scheduler, as a retry",
+    }
+
+
 def kill_command(source: Path, folder: Path) -> float:
-    """Kill the pipeline's command in its first task; returns when."""
+    """Kill the pipeline's command, which is a dag.test(), in its first task; returns when."""
     kill = Kill(folder)
     kill.at("shared.stages.ingest:check_no_gap")
     command = [sys.executable, "-m", "airflow_impl.run", "2013-06", "--source", str(source)]
@@ -60,64 +88,26 @@ def kill_command(source: Path, folder: Path) -> float:
     return time.monotonic()
 
 
-def states_of_command(home: Path) -> list[str]:
+def state_of_command(home: Path) -> str:
     with closing(sqlite3.connect(home / "airflow" / "airflow.db")) as database:
-        (run,) = database.execute("select state from dag_run").fetchone()
-        (ingest,) = database.execute("select state from task_instance where task_id = 'ingest'").fetchone()
-    return [run, ingest]
+        return str(database.execute("select state from dag_run").fetchone()[0])
 
 
 @pytest.mark.live
 def test_r6_killed_process(live: Engine, home: Path, source: Path, tmp_path: Path, scenario: Scenario) -> None:
-    script_killed = kill_command(source, tmp_path)
-    observed, orphans = {}, []
-    try:
-        for version in ("obvious", "idiom"):
-            of_task, of_parent = (live.start(f"r6_{version}") for _ in range(2))
-            orphans.append(live.process(of_parent, "work"))
-            killed = {of_task: live.kill(of_task, "work"), of_parent: live.kill_parent(of_parent, "work")}
-            assert [live.wait(run) for run in killed] == ["success", "success"]
-            tries = {run: live.tries(run, "work") for run in killed}
-            seen = [
-                round((datetime.fromisoformat(tries[run][0]["end_date"]) - when).total_seconds(), 1)
-                for run, when in killed.items()
-            ]
-            observed[version] = tries, seen, alive(orphans[-1])
-            assert (live.events(of_task, "heartbeat timeout"), live.events(of_parent, "heartbeat timeout")) == (0, 1)
-    finally:
-        for orphan in orphans:
-            with suppress(ProcessLookupError):
-                os.kill(orphan, signal.SIGKILL)
-    with suppress(AssertionError):  # nobody may have noticed
-        until(lambda: "running" not in states_of_command(home), 60 - (time.monotonic() - script_killed))
-    script = states_of_command(home)
-    for record, code, version, own in (
-        (scenario.obvious, [obvious], "obvious", {}),
-        (
-            scenario.idiom,
-            [idiom],
-            "idiom",
-            {"own_code": "Linux's prctl: the task asks the kernel to end it with its parent."},
-        ),
-    ):
-        tries, seen, orphan = observed[version]
-        ends = [[attempt["state"] for attempt in attempts] for attempts in tries.values()]
-        record(
-            *code,
-            success=all(end[-1] == "success" for end in ends),
-            task_kill_seen=seen[0] < 60,
-            parent_kill_seen=seen[1] < 60,
-            script_kill_seen="running" not in script,
-            started_again=all(len(end) == 2 for end in ends),
-            no_orphan=not orphan,
-            states={"task": ", ".join(ends[0]), "parent": ", ".join(ends[1]), "command": script[0]},
-            seconds={"task": seen[0], "parent": seen[1], "command": None if "running" in script else 60},
-            restarted_by="the scheduler, as a retry",
-            **own,
-        )
+    killed = kill_command(source, tmp_path)
+    plain, bound = observe(live, "r6_obvious"), observe(live, "r6_idiom")
+    until(lambda: state_of_command(home) != "running" or time.monotonic() > killed + 60)
+    command = state_of_command(home)
+    for observed in (plain, bound):
+        observed["script_kill_seen"] = command != "running"
+        observed["states"]["command"] = command
+        observed["seconds"]["command"] = None if command == "running" else 60
+    scenario.obvious(obvious, **plain)
+    scenario.idiom(idiom, own_code="Linux's prctl: the kernel ends the task when its parent dies.", **bound)
     scenario.finding(
-        f"The kill of the task was on record after {observed['obvious'][1][0]} s, that of its supervisor when its "
-        f"heartbeat had timed out, after {observed['obvious'][1][1]} s, and both were retried; but the dead "
-        f"supervisor's task {'went on as an orphan' if observed['obvious'][2] else 'ended with it'}, and a killed "
-        f"dag.test() was still {script[0]} after a minute."
+        f"The kill of a task was on record after {plain['seconds']['task']} s, that of its supervisor, when its "
+        f"heartbeat had timed out, after {plain['seconds']['parent']} s, and both were retried; but the dead "
+        f"supervisor's task {'ended with it' if plain['no_orphan'] else 'went on as an orphan'}, and a killed "
+        f"dag.test() was still {command} after a minute."
     )

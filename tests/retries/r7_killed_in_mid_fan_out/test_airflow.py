@@ -1,7 +1,5 @@
 """Airflow retries the killed candidate alone, whichever process was killed, and the fan-in waits for it."""
 
-import os
-import signal
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import dag, task
 
-from tests.live.airflow import Engine
+from tests.live.airflow import Engine, sigkill
 from tests.live.watch import until
 from tests.scenario import Scenario
 
@@ -45,7 +43,7 @@ def test_r7_killed_in_mid_fan_out(live: Engine, scenario: Scenario) -> None:
         states = [live.wait(run) for run in (of_task, of_parent)]
     finally:
         with suppress(ProcessLookupError):
-            os.kill(orphan, signal.SIGKILL)
+            sigkill(orphan)
     results = {"task": live.result(of_task, "collect"), "run": live.result(of_parent, "collect")}
     attempts = {"task": live.attempts(of_task), "run": live.attempts(of_parent)}
     fired = {by: attempts[by]["fit 1"] - 1 for by in attempts}

@@ -87,7 +87,7 @@ def test_r8_same_month_twice(home: Path, source: Path, tmp_path: Path, scenario:
         state = live.wait(run_id).status.value
         refused = [tick for tick in ticks if not tick.run_ids]
         scenario.idiom(
-            retrain_once,
+            retrain_once.load_fn,
             success=state == "SUCCESS",
             second_refused=len(refused) == len(ticks) - 1 >= 2,
             states=[state] + [tick.status.value for tick in refused[:2]],
