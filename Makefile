@@ -1,10 +1,10 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast scenarios lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
+.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
-export MONTH SOURCE TOOL
+export MONTH SOURCE TOOL SCENARIO RUN
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -14,20 +14,29 @@ python = .local/env/dagster/bin/python
 all = $(call env,airflow) $(call env,prefect) $(call env,dagster)
 run_arguments = --source "$$SOURCE" -- "$$MONTH"
 
+# The word after `scenario` is its id, no target.
+ifeq (scenario,$(firstword $(MAKECMDGOALS)))
+ID := $(or $(word 2,$(MAKECMDGOALS)),$(error which scenario? For example: make scenario R4))
+$(ID):;@:
+endif
+
 help: ## this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
 	@$(python) -m tools.demo
 
-test: $(all) ## every test, in all environments
-	@$(python) -m tools.test
+test: $(all) ## every test, in all environments, or a part: TOOL=prefect, SCENARIO=R4
+	@$(python) -m tools.test $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL") $(if $(SCENARIO),--scenario "$$SCENARIO")
 
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
 
-scenarios: $(call env,dagster) ## what each tool said in each scenario, as the last `make test` saw it
+scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw
 	@$(python) -m tools.scenarios && $(python) -m tools.readme
+
+scenario: $(if $(RUN),$(all),$(call env,dagster)) ## one scenario in full: make scenario R4 [RUN=1, which runs its tests first]
+	@$(if $(RUN),$(python) -m tools.test --scenario $(ID);) $(python) -m tools.scenarios $(ID)
 
 plain: $(call env,dagster) ## one run without an orchestrator: MONTH=2013-06 [SOURCE=folder or URL]
 	@$(python) -m shared.plain $(run_arguments)
@@ -54,7 +63,7 @@ mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 	@$(python) -m shared.runtime.mlflow_ui
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
-	@$(python) -m shared.lib.serving --tool "$$TOOL"
+	@$(python) -m shared.runtime.serve --tool "$$TOOL"
 
 lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
 	@sh tools/lint.sh

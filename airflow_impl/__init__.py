@@ -2,7 +2,7 @@
 
 import sys
 
-from airflow_impl import environment
+from airflow_impl import home
 
 if "airflow" not in sys.modules:  # else Airflow itself imports this, under the settings of the command that started it
-    environment.apply()
+    home.apply()

@@ -1,4 +1,7 @@
-"""What Airflow tells when a run or a task begins or ends, however it was started: a listener of the plugin."""
+"""What is done when Airflow says that a run or a task begins or ends, however it was started: a listener.
+
+Airflow gives a listener its internal models, and the session in which it is changing them.
+"""
 
 from airflow.listeners import hookimpl
 from airflow.models.dagrun import DagRun
@@ -12,7 +15,7 @@ from shared.settings import Settings
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
-    """Let the run's page name its month."""
+    """Make the month that the form asked for the run's partition, as it is for a scheduled run."""
     if dag_run.dag_id == record.DAG_ID:
         dag_run.partition_key = record.month_of(dag_run)
 
@@ -34,20 +37,22 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
 
 
 def keep_record(dag_run: DagRun, error: str | None = None) -> None:
-    """Write the run's record, and the sum of it into a note on the run's page."""
-    if session := object_session(dag_run):  # none in `dag.test()`, whose command does it
-        its = record.record_of(dag_run, session, error)
-        records.write(its, Settings(tool="airflow"))
-        if not dag_run.note or dag_run.note.startswith(its.month):  # a person's own note stays
-            dag_run.note = note(its)
+    """Write the run's record, and its outcome into the note on the run's page."""
+    if session := object_session(dag_run):  # none in `dag.test()`, whose command writes the record
+        run_record = record.record_of_run(dag_run, session, error)
+        records.write(run_record, Settings(tool="airflow"))
+        if not dag_run.note or dag_run.note.startswith(run_record.month):  # a person's own note stays
+            dag_run.note = note(run_record)
 
 
-def note(its: RunRecord) -> str:
+def note(run_record: RunRecord) -> str:
     from shared.lib import tracking
 
-    said = its.error or (its.evaluation and its.evaluation.decision)
-    link = f", [MLflow]({tracking.run_url(its.tracking.run_id, Settings(tool='airflow'))})" if its.tracking else ""
-    return f"{its.month}: {said}{link}"
+    outcome = run_record.error or (run_record.evaluation and run_record.evaluation.decision)
+    text = f"{run_record.month}: {outcome}"
+    if run_record.tracking:
+        text += f", [MLflow]({tracking.run_url(run_record.tracking.run_id, Settings(tool='airflow'))})"
+    return text
 
 
 @hookimpl

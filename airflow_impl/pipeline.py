@@ -1,25 +1,29 @@
-"""The pipeline as an Airflow Dag: seven stages, the fan-out decided at run time."""
+"""The pipeline as an Airflow Dag: seven stages, and as many `train` tasks as the plan has candidates.
+
+The stages are imported inside the tasks: Airflow reads this file every few seconds, and they load scikit-learn and
+MLflow, which takes longer than that.
+"""
 
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from airflow.sdk import (
-    Asset,
     Context,
     ExceptionRetryPolicy,
-    Param,
-    PartitionedAtRuntime,
+    PartitionedAssetTimetable,
     RetryAction,
     RetryRule,
+    StartOfMonthMapper,
     TriggerRule,
     dag,
     get_current_context,
     task,
 )
 
-from airflow_impl.links import page_of_run
+from airflow_impl.assets import CHAMPION, FEATURES, FLIGHTS, describe_event
+from airflow_impl.pages import run_url
+from airflow_impl.params import PARAMS, settings, target_month
 from shared.contracts import (
     Batch,
     Candidate,
@@ -31,21 +35,20 @@ from shared.contracts import (
     TransientError,
     Validated,
 )
-from shared.settings import Settings
 
-DEFAULTS = Settings(tool="airflow")
-ABOUT = {name: field.description for name, field in Settings.model_fields.items()}
-MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
-PARAMS = {
-    "month": Param("2013-06", type="string", pattern=MONTH, description="target month, year and month: 2013-06"),
-    "source": Param(None, type=["null", "string"], description=ABOUT["source"]),
-    "min_rows": Param(DEFAULTS.min_rows, type="integer", minimum=1, description=ABOUT["min_rows"]),
-    "families": Param(
-        list(DEFAULTS.families), type="array", items={"type": "string"}, minItems=1, description=ABOUT["families"]
-    ),
-    "seed": Param(DEFAULTS.seed, type="integer", minimum=0, description=ABOUT["seed"]),
-}
-RETRIES = {
+log = logging.getLogger("late_flights")
+
+
+def keep_error(context: Context) -> None:
+    """Log a failed attempt in one line, and push its error: Airflow keeps states, but no messages."""
+    ti, error = context["ti"], context["exception"]
+    message = str(error) or type(error).__name__
+    log.error("%s failed at attempt %d: %s", ti.rendered_map_index or ti.task_id, ti.try_number, message)
+    ti.xcom_push(key="error", value=message)
+
+
+DEFAULT_ARGS = {
+    "owner": "triptych",
     "retries": 3,
     "retry_delay": timedelta(seconds=1),
     "retry_exponential_backoff": 2,
@@ -53,48 +56,18 @@ RETRIES = {
     "retry_policy": ExceptionRetryPolicy(
         [RetryRule(TransientError), RetryRule(KeyboardInterrupt)], default=RetryAction.FAIL
     ),
+    "on_retry_callback": [keep_error],
+    "on_failure_callback": [keep_error],
 }
-SOURCE = Asset(
-    "flights",
-    uri="triptych://source/flights",
-    group="data",
-    extra={"description": "the vendor's monthly drop: flights, weather, planes, airports, airlines"},
-)
-FEATURES = Asset(
-    "flight_features",
-    uri="triptych://store/airflow/features",
-    group="data",
-    extra={"description": "what is known of each flight before departure: one Arrow file for each month"},
-)
-MODEL = Asset(
-    "late_flights_champion",
-    uri=f"mlflow://models/{DEFAULTS.model_name}/champion",
-    group="model",
-    extra={"description": "the model in service: how likely is a flight to land more than 15 minutes late?"},
-)
-
-log = logging.getLogger("late_flights")
-
-
-def settings() -> Settings:
-    """The settings of the run that this task belongs to, from its params."""
-    params = get_current_context()["params"]
-    asked = {name: params[name] for name in PARAMS if name != "month"}
-    return Settings(tool="airflow", **asked | {"source": asked["source"] or ""})
-
-
-def report(context: Context) -> None:
-    """Log a failed attempt in one line, and push its error: Airflow keeps states, but no messages."""
-    ti, error = context["ti"], context["exception"]
-    said = str(error) or type(error).__name__
-    log.error("%s failed at attempt %d: %s", ti.rendered_map_index or ti.task_id, ti.try_number, said)
-    ti.xcom_push(key="error", value=said)
 
 
 @dag(
-    schedule=PartitionedAtRuntime(),
+    # A month of the asset `flights` starts a run for that month; schedule.py says when one is due.
+    schedule=PartitionedAssetTimetable(
+        assets=FLIGHTS, default_partition_mapper=StartOfMonthMapper(input_format="%Y-%m")
+    ),
     params=PARAMS,
-    default_args={**RETRIES, "owner": "triptych", "on_retry_callback": [report], "on_failure_callback": [report]},
+    default_args=DEFAULT_ARGS,
     tags=["triptych"],
 )
 def late_flights() -> None:
@@ -102,15 +75,15 @@ def late_flights() -> None:
 
     **Trigger** starts a run; its *Report* tab shows the candidates and how challenger and champion do. A task's
     *MLflow* link, and *MLflow* under *Browse*, lead to the runs and models (`make mlflow-ui` starts it).
-    Mark a run as failed to stop it.
+    Mark a run as failed to stop it. For a run each month, unpause the Dag `monthly_schedule`.
     """
 
     @task
-    def ingest(*, params: dict[str, Any]) -> Batch:
+    def ingest() -> Batch:
         """Read the month, its training window of three months and the lookup tables into the local store."""
         from shared.stages.ingest import ingest
 
-        return ingest(params["month"], settings())
+        return ingest(target_month(), settings())
 
     @task
     def validate(batch: Batch) -> Validated:
@@ -119,32 +92,32 @@ def late_flights() -> None:
 
         return validate(batch, settings())
 
-    @task(inlets=[SOURCE], outlets=[FEATURES])
-    def features(validated: Validated, *, outlet_events: Any) -> Features:
+    @task(inlets=[FLIGHTS], outlets=[FEATURES])
+    def features(validated: Validated) -> Features:
         """Join what is known before departure into one file."""
         from shared.stages.features import features
 
         result = features(validated, settings())
-        outlet_events[FEATURES].add_partitions(result.month)
-        outlet_events[FEATURES].extra = {"month": result.month, "rows": result.rows, "sha256": result.file.sha256}
+        describe_event(FEATURES, result.month, rows=result.rows, sha256=result.file.sha256)
         return result
 
     @task
-    def plan(table: Features, *, run_id: str) -> Plan:
+    def plan(table: Features) -> Plan:
         """Decide which candidates to train, and open the run in MLflow."""
         from shared.stages.plan import plan
 
-        return plan(table, run_id, settings(), page_of_run(run_id))
+        run_id = get_current_context()["run_id"]
+        return plan(table, run_id, settings(), run_url(run_id))
 
     @task
     def candidates(planned: Plan) -> list[Candidate]:
-        """List the candidates, for one `train` each."""
+        """List the plan's candidates: `expand` maps over the whole result of a task, and a plan holds more."""
         return list(planned.candidates)
 
     @task(
         pool="train",
         map_index_template="{{ task.op_kwargs['candidate'].key }}",
-        doc_md="Fit one candidate, and score it on the window's last 14 days.",  # its docstring is not shown
+        doc_md="Fit one candidate, and score it on the window's last 14 days.",  # Airflow shows no mapped docstring
     )
     def train(candidate: Candidate, planned: Plan) -> Trained:
         from shared.stages.train import train
@@ -157,6 +130,7 @@ def late_flights() -> None:
         """Route each airport to its best candidate, and compare that challenger with champion and base rate."""
         from shared.stages.evaluate import evaluate
 
+        # `trained` fetches one result at a time, from the database; a slice of it is a list, fetched at once.
         return evaluate(planned, trained[:], settings())
 
     @task.short_circuit
@@ -164,14 +138,13 @@ def late_flights() -> None:
         """Go on to `deploy` only if the challenger is the better one."""
         return evaluation.decision == "promote"
 
-    @task(inlets=[FEATURES], outlets=[MODEL])
-    def deploy(evaluation: Evaluation, *, outlet_events: Any) -> Deployment:
+    @task(inlets=[FEATURES], outlets=[CHAMPION])
+    def deploy(evaluation: Evaluation) -> Deployment:
         """Register the challenger, smoke-test it through the serving app, and make it the champion."""
         from shared.stages.deploy import deploy
 
         result = deploy(evaluation, settings())
-        outlet_events[MODEL].add_partitions(evaluation.month)
-        outlet_events[MODEL].extra = {"month": evaluation.month, **result.model_dump()}
+        describe_event(CHAMPION, evaluation.month, **result.model_dump())
         return result
 
     batch = ingest()

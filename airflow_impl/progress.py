@@ -1,4 +1,8 @@
-"""Progress in the terminal: a line for each stage that ends, in this process or in the scheduler's."""
+"""Progress in the terminal: a line for each stage that ends, in this process or in the scheduler's.
+
+It looks at a run through Airflow's internal models: the command that starts it is on the same machine as the database,
+and has no login for the REST API.
+"""
 
 import time
 from datetime import UTC, datetime
@@ -8,7 +12,7 @@ from airflow.listeners import hookimpl
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import State, TaskInstanceState
 
-from airflow_impl import database
+from airflow_impl import home
 from airflow_impl.record import DAG_ID
 from shared.contracts import PermanentError
 from shared.runtime import interrupt
@@ -65,6 +69,6 @@ def follow(run_id: str) -> None:
 
 
 def check_scheduler() -> None:
-    with database.lent(scheduler=False) as free:
+    with home.reserved(for_scheduler=False) as free:
         if free:
             raise PermanentError("Airflow's UI has stopped before the run's end; start it again, and the run goes on")

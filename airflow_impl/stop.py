@@ -1,13 +1,15 @@
-"""Runs that were interrupted are ended for good, so that no scheduler goes on with them and their slots are free."""
+"""Ends runs that were interrupted for good, so that no scheduler goes on with them and their slots are free.
+
+What the UI's *Mark as failed* does, by the internal function that it calls: a `dag.test()` has no API server to ask.
+"""
 
 from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
 from airflow.models.dagbag import DBDagBag
-from airflow.models.dagrun import DagRun
 from airflow.settings import Session
 from airflow.utils.session import create_session
 from airflow.utils.state import State
 
-from airflow_impl.record import DAG_ID
+from airflow_impl.record import DAG_ID, find
 from shared.runtime import records, running
 from shared.settings import Settings
 
@@ -18,7 +20,7 @@ def end(run_id: str, settings: Settings) -> bool:
 
     Session.remove()  # its transaction may be what was interrupted
     with create_session() as session:
-        run = next(iter(DagRun.find(DAG_ID, run_id=[run_id], session=session)), None)
+        run = find(run_id, session)
         if run and run.state not in State.finished_dr_states:
             dag = DBDagBag().get_latest_version_of_dag(DAG_ID, session=session)
             set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)

@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from airflow_impl import environment
+from airflow_impl import home
 from shared.runtime import interrupt, servers
 from shared.settings import Settings
 
@@ -30,7 +30,7 @@ def variables(url: str, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": environment.LOG_LEVELS,
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": home.LOG_LEVELS,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # by its heartbeat a task learns that it is to be stopped
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -39,11 +39,11 @@ def variables(url: str, port: int) -> dict[str, str]:
 
 def main() -> None:
     print("Airflow is loading …", flush=True)
-    from airflow_impl import database, stop
+    from airflow_impl import stop
 
-    database.prepare()
+    home.prepare()
     settings = Settings(tool="airflow")
-    with database.lent(scheduler=True) as free:
+    with home.reserved(for_scheduler=True) as free:
         if not free:
             sys.exit("error: Airflow is at work on this home already, in a run or another UI; wait for it, or end it")
         stop.end_abandoned(settings)
@@ -54,7 +54,7 @@ def main() -> None:
             f"{url}/dags/late_flights",
             ["sh", "-c", " & ".join(COMPONENTS)],
             f"{url}/api/v2/monitor/health",
-            database.HOME / "logs" / "ui.log",
+            home.folder() / "logs" / "ui.log",
             variables(url, port),
         )
 

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.table import Table
 
-from bench import ui
+from bench import startup, ui
 from shared.lib import tables
 from shared.lib.source import LOOKUPS, default_source
 from shared.runtime import records
@@ -35,7 +35,14 @@ FACTORS = (1, 4, 16)
 
 def main() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
-    results = {"machine": machine(), "year": year(), "tools": tools(), "rows": rows(), "ui": ui_runs()}
+    results = {
+        "machine": machine(),
+        "year": year(),
+        "tools": tools(),
+        "rows": rows(),
+        "ui": ui_runs(),
+        "startup": startup.measure(python_of("plain")),
+    }
     (HOME / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     show(results)
     print(f"written to {(HOME / 'bench.json').relative_to(ROOT)}")
@@ -165,6 +172,10 @@ def show(results: dict) -> None:
     table = Table("", "seconds", "times the plain run", title=f"{MONTH} again, started in each tool's web UI")
     for tool, its in results["ui"].items():
         table.add_row(tool, f"{its['seconds']:.1f}", f"{its['over_plain']:.1f}")
+    console.print(table)
+    table = Table("", "with it", "without", "ratio", title="CPU seconds to load the pipeline and exit")
+    for name, seconds in results["startup"].items():
+        table.add_row(name, f"{seconds['with']:.1f}", f"{seconds['without']:.1f}", f"{seconds['ratio']:.2f}")
     console.print(table)
     its = results["year"]
     print(

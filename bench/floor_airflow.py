@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from airflow_impl import environment
+from airflow_impl import home
 from shared.settings import default_home
 
 if __name__ == "__main__":  # before Airflow is imported: a database of its own, with this Dag only
     os.environ["TRIPTYCH_HOME"] = str(default_home() / "bench")
-    environment.apply(dags=Path(__file__))
+    home.apply(dags=Path(__file__))
 
 from airflow.sdk import dag, task
 
@@ -53,7 +53,5 @@ def floor() -> None:
 floor_dag = floor()
 
 if __name__ == "__main__":
-    from airflow_impl import database
-
-    database.prepare()
+    home.prepare()
     floor_dag.test()

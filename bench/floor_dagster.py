@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_impl.instance import instance
+from dagster_impl.home import instance
 
 CANDIDATES = 9
 

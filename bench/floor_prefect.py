@@ -1,6 +1,6 @@
 """Prefect's floor: a flow of the pipeline's shape whose tasks do nothing, run as `prefect_impl.run` runs its own."""
 
-from prefect_impl import server  # before Prefect is imported: its settings  # isort: skip
+from prefect_impl import home  # before Prefect is imported: its settings  # isort: skip
 from prefect import flow, task
 from prefect.futures import wait
 
@@ -52,5 +52,5 @@ def floor() -> int:
 
 
 if __name__ == "__main__":
-    server.ensure()
+    home.ensure_server()
     floor()

@@ -65,7 +65,7 @@ def ask_airflow(url: str, month: str) -> None:
 
 
 def ask_prefect(url: str, month: str) -> None:
-    (deployment,) = post(f"{url}/api/deployments/filter", {})
+    deployment = get(f"{url}/api/deployments/name/late-flights/monthly-retraining")
     post(f"{url}/api/deployments/{deployment['id']}/create_flow_run", {"parameters": {"month": month}})
 
 

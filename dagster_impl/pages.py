@@ -17,7 +17,8 @@ def run_url(run_id: str, settings: Settings) -> str:
     return f"{servers.url_of('dagster', settings.home)}/runs/{run_id}"
 
 
-def mlflow(run_id: str, settings: Settings) -> dg.MetadataValue:
+def mlflow_link(run_id: str, settings: Settings) -> dg.MetadataValue:
+    """A link to the run's page in MLflow."""
     return dg.MetadataValue.url(tracking.run_url(run_id, settings))
 
 
@@ -25,30 +26,33 @@ def table(rows: Sequence[report.Row]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def of_candidates(trained: Sequence[Trained]) -> Metadata:
+def candidates_metadata(trained: Sequence[Trained]) -> Metadata:
+    """The leaderboard, and how many candidates it has."""
     return {"leaderboard": table(report.leaderboard(trained)), "trained": len(trained)} if trained else {"trained": 0}
 
 
-def of_evaluation(made: Evaluation, trained: Sequence[Trained], settings: Settings) -> Metadata:
-    models = {"challenger": made.challenger, "champion": made.champion}
-    return {
-        "decision": made.decision,
-        "reason": made.reason,
-        "scores": table(report.scores(made)),
-        "leaderboard": table(report.leaderboard(trained, made)),
-        "calibration": dg.MetadataValue.md(f"![calibration]({plot.data_url(plot.calibration(made))})"),
-        "MLflow": mlflow(made.run_id, settings),
-    } | {name: value for who, its in models.items() if its for name, value in numbers(its, f"{who}: ").items()}
+def evaluation_metadata(evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> Metadata:
+    """The decision, the scores as tables and numbers, and the calibration plot."""
+    metadata: Metadata = {
+        "decision": evaluation.decision,
+        "reason": evaluation.reason,
+        "scores": table(report.scores(evaluation)),
+        "leaderboard": table(report.leaderboard(trained, evaluation)),
+        "calibration": dg.MetadataValue.md(f"![calibration]({plot.data_url(plot.calibration(evaluation))})"),
+        "MLflow": mlflow_link(evaluation.run_id, settings),
+        **score_metadata(evaluation.challenger, "challenger: "),
+    }
+    return metadata | (score_metadata(evaluation.champion, "champion: ") if evaluation.champion else {})
 
 
-def of_champion(made: Deployment, evaluation: Evaluation, settings: Settings) -> Metadata:
+def champion_metadata(deployment: Deployment, evaluation: Evaluation, settings: Settings) -> Metadata:
     """The version in service, and how well it did in the month for which it was trained."""
-    version = dg.MetadataValue.url(registry.version_url(made.version, settings))
-    return made.model_dump() | {"MLflow": version} | numbers(evaluation.challenger)
+    link = dg.MetadataValue.url(registry.version_url(deployment.version, settings))
+    return deployment.model_dump() | {"MLflow": link} | score_metadata(evaluation.challenger)
 
 
-def numbers(scores: Scores, prefix: str = "") -> Metadata:
-    """Brier score and AUC, over all flights and by airport."""
-    named = {"": scores} | {f" {origin}": its for origin, its in scores.by_origin.items()}
-    brier = {f"{prefix}Brier score{where}": its.brier for where, its in named.items()}
-    return brier | {f"{prefix}AUC{where}": its.auc for where, its in named.items() if its.auc is not None}
+def score_metadata(scores: Scores, prefix: str = "") -> Metadata:
+    """Brier score and AUC, over all flights and by airport; Dagster plots numbers by month."""
+    by_name = {"": scores} | {f" {origin}": score for origin, score in scores.by_origin.items()}
+    brier = {f"{prefix}Brier score{name}": score.brier for name, score in by_name.items()}
+    return brier | {f"{prefix}AUC{name}": score.auc for name, score in by_name.items() if score.auc is not None}

@@ -11,7 +11,7 @@ if __name__ == "__main__":
 import dagster as dg
 import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
 
-from dagster_impl.instance import instance, stop, stop_abandoned
+from dagster_impl.home import instance, stop, stop_abandoned
 from shared.runtime import cli, running, servers
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
@@ -27,27 +27,27 @@ def engine() -> tuple[dg.JobDefinition, dg.DagsterInstance]:
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the job for one month in this process; the record is what the instance knows of the run."""
-    from dagster_impl.record import record_of
+    from dagster_impl.record import run_record
 
     _, dagster = engine()
     stop_abandoned(dagster, settings)
     run_id = str(uuid4())
     with running.claimed(run_id, settings):
-        say_where(run_id, settings)
+        print_link(run_id, settings)
         if not finished(run_id, month, settings):
             interrupt.requested.set()
             stop(run_id, dagster, settings)
             if not dagster.has_run(run_id):
                 raise KeyboardInterrupt
-    return record_of(run_id, dagster)
+    return run_record(run_id, dagster)
 
 
 def finished(run_id: str, month: str, settings: Settings) -> bool:
     """Run the job; False if it was interrupted."""
-    from dagster_impl.defs.resources import RunSettings
+    from dagster_impl.defs.resources import SettingsResource
 
     job, dagster = engine()
-    config = dg.RunConfig(resources={"settings": RunSettings.of(settings)}, loggers={"progress": {}})
+    config = dg.RunConfig(resources={"settings": SettingsResource.from_settings(settings)}, loggers={"progress": {}})
     month_tag = {"dagster/partition": month}  # not partition_key: the source decides which months there are
     try:
         result = job.execute_in_process(config, dagster, raise_on_error=False, run_id=run_id, tags=month_tag)
@@ -63,7 +63,7 @@ def interrupted(run: dg.DagsterRun) -> bool:
     )
 
 
-def say_where(run_id: str, settings: Settings) -> None:
+def print_link(run_id: str, settings: Settings) -> None:
     """Print the link to the run's page, if the web UI is up."""
     from dagster_impl.pages import run_url
 

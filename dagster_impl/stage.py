@@ -36,8 +36,8 @@ def interrupted_once() -> Iterator[None]:
     """Raise the first interrupt only: Dagster would raise a second one in the midst of a rollback."""
 
     def first(number: int, frame: FrameType | None) -> None:
-        for its in interrupt.SIGNALS:
-            signal.signal(its, signal.SIG_IGN)
+        for each in interrupt.SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
         raise dg.DagsterExecutionInterruptedError
 
     before = {number: signal.signal(number, first) for number in interrupt.SIGNALS}

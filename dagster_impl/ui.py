@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 import dagster as dg
 
-from dagster_impl.instance import LAUNCHED, UNDER_WAY, instance, stop, stop_abandoned
+from dagster_impl.home import LAUNCHED, UNDER_WAY, instance, stop, stop_abandoned
 from shared.runtime.servers import answers, port_for, show, url_of
 from shared.settings import ROOT, Settings
 

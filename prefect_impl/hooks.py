@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
-from prefect_impl import report
+from prefect_impl.record import record_of
 from shared.lib import tracking
 from shared.runtime import interrupt, records, running
 from shared.settings import Settings
@@ -33,7 +33,7 @@ def conclude(flow: Any, flow_run: FlowRun, state: State) -> None:
     end_abandoned(settings)  # at once: a person may retry the run while its record is made
     if not state.is_completed():
         tracking.kill(str(flow_run.id), settings)
-    records.write(report.record_of(flow_run.id), settings)
+    records.write(record_of(flow_run.id), settings)
 
 
 def cancel(flow_run: FlowRun, settings: Settings) -> None:

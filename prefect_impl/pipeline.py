@@ -20,7 +20,7 @@ import shared.stages.ingest
 import shared.stages.plan
 import shared.stages.train
 import shared.stages.validate
-from prefect_impl import artifacts, hooks, server
+from prefect_impl import artifacts, home, hooks
 from shared.contracts import (
     Batch,
     Candidate,
@@ -47,7 +47,7 @@ def is_transient(task: Task, run: TaskRun, state: State) -> bool:
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
-stage = {
+RETRIES = {
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(backoff_factor=1),
     "retry_jitter_factor": 0.5,
@@ -56,41 +56,42 @@ stage = {
 
 
 # What reads the source or the registry runs again when a failed run is retried; the other stages come from the cache.
-@task(task_run_name="ingest", refresh_cache=True, **stage)
+@task(task_run_name="ingest", refresh_cache=True, **RETRIES)
 def ingest(month: Month, settings: Settings) -> Batch:
     return shared.stages.ingest.ingest(month, settings)
 
 
-@task(task_run_name="validate", **stage)
+@task(task_run_name="validate", **RETRIES)
 def validate(batch: Batch, settings: Settings) -> Validated:
     return shared.stages.validate.validate(batch, settings)
 
 
-@materialize(FEATURES, asset_deps=[FLIGHTS], task_run_name="features", **stage)
+# No task materializes the source, so that it has to be named; that the model comes from the features, Prefect sees.
+@materialize(FEATURES, asset_deps=[FLIGHTS], task_run_name="features", **RETRIES)
 def features(validated: Validated, settings: Settings) -> Features:
-    made = shared.stages.features.features(validated, settings)
-    add_asset_metadata(FEATURES, {"month": made.month, "rows": made.rows, "sha256": made.file.sha256})
-    return made
+    table = shared.stages.features.features(validated, settings)
+    add_asset_metadata(FEATURES, {"month": table.month, "rows": table.rows, "sha256": table.file.sha256})
+    return table
 
 
-@task(task_run_name="plan", **stage)
+@task(task_run_name="plan", **RETRIES)
 def plan(features: Features, settings: Settings) -> Plan:
-    return shared.stages.plan.plan(features, flow_run.id, settings, server.run_url(flow_run.id, settings.home))
+    return shared.stages.plan.plan(features, flow_run.id, settings, home.run_url(flow_run.id, settings.home))
 
 
-@task(task_run_name="{candidate.key}", **stage)
+@task(task_run_name="{candidate.key}", **RETRIES)
 def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
     return shared.stages.train.train(candidate, plan, settings)
 
 
-@task(task_run_name="evaluate", refresh_cache=True, **stage)
+@task(task_run_name="evaluate", refresh_cache=True, **RETRIES)
 def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluation:
     evaluation = shared.stages.evaluate.evaluate(plan, trained, settings)
     artifacts.publish(evaluation, trained, settings)
     return evaluation
 
 
-@materialize(MODEL, asset_deps=[FEATURES], task_run_name="deploy", refresh_cache=True, **stage)
+@materialize(MODEL, task_run_name="deploy", refresh_cache=True, **RETRIES)
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     get_transaction().set("before", {"aliases": registry.aliases(settings), "settings": settings})
     deployment = shared.stages.deploy.deploy(evaluation, settings)
@@ -100,13 +101,14 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
 
 @deploy.on_rollback
 def withdraw(transaction: Transaction) -> None:
-    """Put back in service what was there before: the run could not announce its deployment."""
+    """Put back in service what was there before; runs if `announce` fails for good."""
     before = transaction.get("before")
     registry.restore(before["aliases"], before["settings"])
 
 
-@task(task_run_name="announce", refresh_cache=True, **stage)
+@task(task_run_name="announce", refresh_cache=True, **RETRIES)
 def announce(evaluation: Evaluation, deployment: Deployment, settings: Settings) -> None:
+    """Show in Prefect's UI which model is in service: no model serves without its artifact to say so."""
     artifacts.announce(evaluation, deployment, settings)
 
 
@@ -150,6 +152,6 @@ def late_flights(
 
     evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
-        with transaction():
+        with transaction():  # if announce fails, the deployment is rolled back, see `withdraw`
             announce(evaluation, deploy(evaluation, settings), settings)
     return evaluation

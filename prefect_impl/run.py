@@ -5,17 +5,12 @@ from shared.runtime import interrupt
 if __name__ == "__main__":
     interrupt.while_loading()
 
-import logging
-import re
 from importlib import import_module
 from threading import Thread
 
 from shared.runtime import cli, running
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
-
-OF_HOOKS = re.compile(r"^(Running h|H)ook ")
-ENDED_BADLY = re.compile(r"^(Finished in state (Failed|Crashed))\(.*", re.DOTALL)
 
 
 def run(month: str, settings: Settings) -> RunRecord:
@@ -25,20 +20,22 @@ def run(month: str, settings: Settings) -> RunRecord:
     from prefect.flow_engine import run_flow
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-    from prefect_impl import hooks, report
+    from prefect_impl import hooks
     from prefect_impl.pipeline import late_flights
+    from prefect_impl.record import record_of
 
     hooks.end_abandoned(settings)
-    asked = settings.model_dump(include={"source", "min_rows", "families", "seed"})
+    parameters = {"month": month, **settings.model_dump(include={"source", "min_rows", "families", "seed"})}
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: settings.store / "results"}):
+        # `late_flights(month)` would do as well, but its run would get an id only after it has begun.
         with get_client(sync_client=True) as api:
-            flow_run = api.create_flow_run(late_flights, parameters={"month": month, **asked})
+            flow_run = api.create_flow_run(late_flights, parameters=parameters)
         with running.claimed(str(flow_run.id), settings):
             try:
                 run_flow(late_flights, flow_run=flow_run, return_type="state")
             except KeyboardInterrupt:
                 hooks.cancel(flow_run, settings)
-        return report.record_of(flow_run.id)
+        return record_of(flow_run.id)
 
 
 def load() -> None:
@@ -47,28 +44,14 @@ def load() -> None:
         interrupt.while_loading()
     stages = Thread(target=import_module, args=["shared.plain"])
     stages.start()
-    from prefect_impl import server
+    from prefect_impl import home, progress
 
-    server.ensure()
+    home.ensure_server()
     stages.join()
     import_module("prefect_impl.pipeline")
-    for terminal in logging.getLogger().handlers:
-        terminal.addFilter(tell_once)
+    progress.filter_terminal()
     if __name__ == "__main__":
         interrupt.while_waiting()
-
-
-def tell_once(record: logging.LogRecord) -> bool:
-    """Lets pass what the terminal shows: no traceback, no word of an interrupt, and an error only where it belongs.
-
-    What sinks the run stands in the summary, what sinks a candidate in the candidate's line.
-    """
-    said = record.getMessage()
-    if interrupt.noticed.is_set() or record.exc_info or OF_HOOKS.match(said):
-        return "- Retry " in said
-    if getattr(record, "task_name", "") != "train":
-        record.msg, record.args = ENDED_BADLY.sub(r"\1", said), ()
-    return True
 
 
 if __name__ == "__main__":

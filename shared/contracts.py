@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 """A month as in the source's file names: `2013-06`."""
 
+Decision = Literal["promote", "keep"]
+"""Whether the challenger is put in service, or the champion stays."""
+
 
 class TransientError(Exception):
     """Trying again later may help: the network or a server failed."""
@@ -130,7 +133,7 @@ class Evaluation(Contract):
     champion_version: str | None
     challenger_fingerprint: str
     champion_fingerprint: str | None
-    decision: Literal["promote", "keep"]
+    decision: Decision
     reason: str
     notes: tuple[str, ...]
 

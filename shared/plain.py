@@ -3,21 +3,22 @@
 import logging
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
 
-from shared.runtime import interrupt
+from shared.runtime import interrupt, startup
 
 if __name__ == "__main__":
     interrupt.while_loading()
+    startup.load_skops_first()
 
-import skops.io  # noqa: F401  # it looks through all loaded modules: as long as there are few, that is quick
-
-from shared.contracts import Candidate, Deployment, Evaluation, Plan, Trained
+from shared.contracts import Deployment, Evaluation, Plan
 from shared.lib import tracking
 from shared.runtime import cli, records, running
-from shared.runtime.records import RunRecord, StageRecord
+from shared.runtime.records import RunRecord, StageRecord, State
 from shared.settings import Settings
 from shared.stages.deploy import deploy
 from shared.stages.evaluate import evaluate
@@ -27,79 +28,88 @@ from shared.stages.plan import plan
 from shared.stages.train import train
 from shared.stages.validate import validate
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
+now = partial(datetime.now, UTC)
 
 
+@dataclass
 class Run:
-    """One run: its results so far and the times of its stages."""
+    """One run: its stages so far, and what the run record takes from their results."""
 
-    def __init__(self) -> None:
-        self.id, self.started = str(uuid.uuid4()), datetime.now(UTC)
-        self.stages: list[StageRecord] = []
-        self.inputs: dict[str, str] = {}
-        self.plan: Plan | None = None
-        self.evaluation: Evaluation | None = None
-        self.deployment: Deployment | None = None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: datetime = field(default_factory=now)
+    stages: list[StageRecord] = field(default_factory=list)
+    inputs: dict[str, str] = field(default_factory=dict)
+    plan: Plan | None = None
+    evaluation: Evaluation | None = None
+    deployment: Deployment | None = None
 
-    def stage(self, work: Callable[[], T], name: str, key: str | None = None) -> T:
-        started, state = datetime.now(UTC), "failed"
+    @contextmanager
+    def stage(self, name: str, key: str | None = None) -> Iterator[None]:
+        """Record when the stage in the block started and ended, and whether it succeeded."""
+        started = now()
+        state: State = "failed"
         try:
-            result = work()
+            yield
             state = "success"
-            return result
         finally:
-            times = {"started": started, "ended": datetime.now(UTC)}
-            self.stages.append(
-                StageRecord.model_validate({"stage": name, "key": key, "state": state, "attempts": 1, **times})
-            )
+            self.stages.append(StageRecord(stage=name, key=key, state=state, attempts=1, started=started, ended=now()))
 
-    def pipeline(self, month: str, settings: Settings) -> None:
-        """The seven stages in a row."""
-        batch = self.stage(lambda: ingest(month, settings), "ingest")
-        self.inputs = batch.inputs
-        validated = self.stage(lambda: validate(batch, settings), "validate")
-        table = self.stage(lambda: features(validated, settings), "features")
-        planned = self.plan = self.stage(lambda: plan(table, self.id, settings), "plan")
-        trained = [its for candidate in planned.candidates if (its := self.try_train(candidate, planned, settings))]
-        evaluation = self.evaluation = self.stage(lambda: evaluate(planned, trained, settings), "evaluate")
-        if evaluation.decision == "promote":
-            self.deployment = self.stage(lambda: deploy(evaluation, settings), "deploy")
 
-    def try_train(self, candidate: Candidate, planned: Plan, settings: Settings) -> Trained | None:
-        """Train one candidate; one that fails does not sink the others."""
+def pipeline(month: str, settings: Settings, run: Run) -> None:
+    """The seven stages in a row."""
+    with run.stage("ingest"):
+        batch = ingest(month, settings)
+        run.inputs = batch.inputs
+    with run.stage("validate"):
+        validated = validate(batch, settings)
+    with run.stage("features"):
+        table = features(validated, settings)
+    with run.stage("plan"):
+        planned = run.plan = plan(table, run.id, settings)
+    trained = []
+    for candidate in planned.candidates:
         try:
-            return self.stage(lambda: train(candidate, planned, settings), "train", candidate.key)
-        except Exception as error:
+            with run.stage("train", candidate.key):
+                trained.append(train(candidate, planned, settings))
+        except Exception as error:  # one bad candidate does not sink the others
             log.error("%s failed: %s", candidate.key, error)
-            return None
+    with run.stage("evaluate"):
+        evaluation = run.evaluation = evaluate(planned, trained, settings)
+    if evaluation.decision == "promote":
+        with run.stage("deploy"):
+            run.deployment = deploy(evaluation, settings)
 
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the pipeline for one month; an error ends up in the record."""
     for run_id in running.abandoned(settings):
         tracking.kill(run_id, settings)
-    this, error = Run(), None
-    with running.claimed(this.id, settings):
+    this_run, error = Run(), None
+    with running.claimed(this_run.id, settings):
         try:
-            this.pipeline(month, settings)
+            pipeline(month, settings, this_run)
         except Exception as raised:
             error = str(raised) or type(raised).__name__
         except KeyboardInterrupt:
             error = records.STOPPED
-            tracking.kill(this.id, settings)
+            tracking.kill(this_run.id, settings)
+    return record_of(this_run, month, settings, error)
+
+
+def record_of(run: Run, month: str, settings: Settings, error: str | None) -> RunRecord:
+    """The record of a run that has ended."""
     return RunRecord.model_validate(
         {
             "tool": settings.tool,
             "tool_version": f"Python {platform.python_version()}",
             "month": month,
-            "run_id": this.id,
+            "run_id": run.id,
             "state": "failed" if error else "success",
-            "started": this.started,
-            "ended": datetime.now(UTC),
-            "stages": records.in_order(this.stages),
-            **records.outcome(this.inputs, this.plan, this.evaluation, this.deployment),
+            "started": run.started,
+            "ended": now(),
+            "stages": records.in_order(run.stages),
+            **records.outcome(run.inputs, run.plan, run.evaluation, run.deployment),
             "error": error,
         }
     )

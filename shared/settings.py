@@ -1,4 +1,4 @@
-"""Where things live, and what a run is asked to do."""
+"""What a run is asked to do, and where its files are."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Settings(BaseModel):
         description="model families, by name or as module:function that returns an unfitted classifier",
     )
     seed: int = Field(default=0, ge=0, description="seed of every random choice")
-    home: Path = Field(default_factory=default_home, description="folder of everything made at run time")
+    home: Path = Field(default_factory=default_home, description="folder of all files that runs write")
 
     @field_validator("families")
     @classmethod

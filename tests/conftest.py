@@ -11,7 +11,6 @@ import pytest
 
 from shared.lib import tracking
 from shared.settings import ROOT, Settings
-from tests.evidence import Evidence
 from tests.scenario import Scenario
 
 # The orchestrators read their settings when they are first imported: their home must be known before that.
@@ -61,11 +60,6 @@ def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copytree(empty_mlflow, folder / "mlflow")
     monkeypatch.setenv("TRIPTYCH_HOME", str(folder))
     return folder
-
-
-@pytest.fixture
-def evidence(record_property: Callable[[str, object], None]) -> Evidence:
-    return Evidence(record_property)
 
 
 @pytest.fixture

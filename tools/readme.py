@@ -1,10 +1,14 @@
-"""Writes the generated parts of README.md; with --check, exits 1 if they are out of date."""
+"""Writes the generated parts of README.md and docs; with --check, exits 1 if they are out of date."""
 
 import ast
+import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+from shared.runtime import records
 from shared.settings import ROOT
-from tools import scenarios
+from tools import picture, scenarios_page
 
 README = ROOT / "README.md"
 PIPELINES = {
@@ -15,12 +19,20 @@ PIPELINES = {
 
 
 def main() -> None:
-    old = README.read_text("utf-8")
-    new = fill(fill(old, "train", train_side_by_side()), "scenarios", scenarios.markdown())
-    if "--check" not in sys.argv:
-        README.write_text(new, "utf-8")
-    elif new != old:
-        sys.exit("README.md is out of date with the code it shows; run make format")
+    readme = README.read_text("utf-8")
+    readme = fill(readme, "train", train_side_by_side())
+    readme = fill(readme, "constructs", constructs())
+    readme = fill(readme, "scenarios", scenarios_page.grades())
+    generated = {
+        README: readme,
+        ROOT / "docs" / "scenarios.md": scenarios_page.page(),
+        ROOT / "docs" / "pipeline.svg": picture.pipeline(),
+    }
+    for path, new in generated.items():
+        if "--check" not in sys.argv:
+            path.write_text(new, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != new:
+            sys.exit(f"{path.name} is out of date with the code and the evidence that it shows; run make format")
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -34,6 +46,22 @@ def train_side_by_side() -> str:
     """The `train` stage of the three pipelines, from their source."""
     parts = [f"**{tool}** ([{path}]({path}))\n\n```python\n{train_of(path)}\n```\n" for tool, path in PIPELINES.items()]
     return "\n".join(parts)
+
+
+def constructs() -> str:
+    """For each stage the construct of each tool, from the tables in the implementations' READMEs."""
+    tables = [dict(construct_rows(ROOT / f"{tool.lower()}_impl" / "README.md")) for tool in PIPELINES]
+    rows = [["", *PIPELINES], ["---"] * (len(PIPELINES) + 1)]
+    rows += [[f"`{stage}`", *(table[stage] for table in tables)] for stage in records.STAGES]
+    return scenarios_page.table_of(rows)
+
+
+def construct_rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Stage and construct of each row such as "| `ingest`, `validate` | `@task` | why |" in a README."""
+    for line in path.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+        if len(cells) > 3:
+            yield from ((name, cells[2]) for name in re.findall(r"`(\w+)`", cells[1]) if name in records.STAGES)
 
 
 def train_of(path: str) -> str:

@@ -1,17 +1,30 @@
-"""Every test, in all environments: `python -m tools.test [pytest's arguments]`; one closing line over all of them."""
+"""Every test, in all environments: `python -m tools.test [--tool TOOL] [--scenario ID] [pytest's arguments]`.
 
+Shows which test runs in each environment and each failure at once, and ends with one line over all of them.
+"""
+
+import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
 
 from shared.runtime import guard, servers
 from shared.settings import ROOT
@@ -20,71 +33,172 @@ from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
-# What needs no orchestrator is tested once.
-FOLDERS = {
-    "airflow": ["tests/conformance"],
+AT_ONCE = 3
+# The longest first. What needs no orchestrator is tested once, in the smallest environment.
+FILES = {
+    "airflow": ["tests/conformance", "tests/airflow_impl"],
     "prefect": ["tests/conformance", "tests/prefect_impl"],
-    "dagster": ["tests/shared", "tests/conformance", "tests/pages/test_mlflow.py", "tests/pages/test_serving.py"],
+    "dagster": ["tests/conformance", "tests/dagster_impl"],
+    "airflow pages": ["tests/pages/test_airflow.py"],
+    "prefect pages": ["tests/pages/test_prefect.py"],
+    "dagster pages": ["tests/pages/test_dagster.py"],
+    "dagster shared": ["tests/shared", "tests/pages/test_mlflow.py", "tests/pages/test_serving.py"],
 }
-# Afterwards, one after the other: a person has the machine to himself, too.
-PAGES = {f"{tool}-pages": tool for tool in FOLDERS}
+console = Console(highlight=False)
+
+
+@dataclass
+class Job:
+    """Tests that run one after the other in a tool's environment."""
+
+    name: str
+    files: list[str]
+    total: int = 0
+    running: str = ""
+    outcomes: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    read: int = 0
+
+    @property
+    def tool(self) -> str:
+        return self.name.split()[0]
+
+    @property
+    def report(self) -> Path:
+        return EVIDENCE / f"{self.name}.xml"
+
+    @property
+    def progress(self) -> Path:
+        return EVIDENCE / f"{self.name}.jsonl"
+
+    def start(self, arguments: list[str]) -> None:
+        """Start pytest; its output goes to a file beside the report."""
+        self.report.unlink(missing_ok=True)
+        self.progress.write_text("")
+        options = ["-p", "tools.pytest_progress", f"--junitxml={self.report}", f"--basetemp={SCRATCH / self.name}"]
+        command = [str(python_of(self.tool)), "-m", "pytest", *self.files, *options, *arguments]
+        self.began = time.monotonic()
+        with self.report.with_suffix(".log").open("wb") as log:
+            env = {"TEST_PROGRESS": str(self.progress)}
+            self.process = servers.guarded(command, env, stdout=log, stderr=subprocess.STDOUT)
+
+    def look(self) -> Iterator[dict[str, Any]]:
+        """Take in what has happened since the last look; yields the tests that have ended."""
+        lines = self.progress.read_text("utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        for event in map(json.loads, whole[self.read :]):
+            self.total = event.get("total", self.total)
+            self.running = event.get("test", self.running)
+            if "outcome" in event:
+                self.outcomes.append(event["outcome"])
+                yield event
+        self.read = len(whole)
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many tests passed, failed (errors included) and were skipped, by pytest's report."""
+        found = [0, 0, 0]
+        if self.report.exists():
+            suite = ET.parse(self.report).getroot()[0]
+            total, errors, failures, skipped = (
+                int(suite.attrib[name]) for name in ("tests", "errors", "failures", "skipped")
+            )
+            found = [total - errors - failures - skipped, errors + failures, skipped]
+        assert self.process
+        return found[0], found[1] or int(self.process.returncode not in (0, 5)), found[2]
 
 
 def main() -> None:
-    """Exits 1 if a test failed, an environment ran none, or a tool said something else than docs/evidence.json has."""
+    """Exits 1 if a test failed, an environment ran none, or a tool answered otherwise than docs/evidence.json has."""
+    parser = argparse.ArgumentParser(description="Run the tests in all environments.")
+    parser.add_argument("--tool", choices=scenarios.TOOLS, help="in this tool's environment only")
+    parser.add_argument("--scenario", type=str.upper, help="only the three tests of this scenario, such as R4")
+    chosen, arguments = parser.parse_known_args()
+    jobs = jobs_for(chosen.tool, chosen.scenario)
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
-    print(
-        f"Running the tests of {len(FOLDERS)} environments side by side, then those of the tools' own pages; "
-        "each one's output follows at its end.",
-        flush=True,
-    )
     interrupt.while_waiting()
-    runs: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for tool, folders in FOLDERS.items():
-            scenarios_of_tool = [f"tests/{topic}/test_{tool}.py" for topic in scenarios.TOPICS]
-            runs[tool] = start(tool, tool, [*folders, *scenarios_of_tool])
-        counts = {name: result(name, process) for name, process in runs.items()}
-        for name, tool in PAGES.items():
-            runs[name] = start(name, tool, [f"tests/pages/test_{tool}.py"])
-            counts[name] = result(name, runs[name])
+        run_all(jobs, arguments)
     except KeyboardInterrupt:
-        stop(runs)
+        stop(jobs)
         interrupt.end("the tests were stopped")
-    idle = [tool for tool in FOLDERS if sum(counts[tool][:2]) == 0]
-    for tool in idle:
-        print(f"error: no test ran in the environment for {tool}, expected some; see above")
-    changed = [] if sys.argv[1:] else scenarios.disagreements()
+    counts = [job.counts() for job in jobs]
+    for job, (passed, failed, _) in zip(jobs, counts, strict=True):
+        if failed:
+            print(f"\n=== {job.name} ===\n{job.report.with_suffix('.log').read_text('utf-8')}")
+        elif not passed and not arguments:
+            print(f"error: no test ran in {job.name}, expected some; see {job.report.with_suffix('.log')}")
+    idle = not arguments and any(sum(found[:2]) == 0 for found in counts)
+    changed = scenarios.disagreements()
     for line in changed:
         print(f"error: {line}; if that is right, run make scenarios")
-    passed, failed, skipped = (sum(column) for column in zip(*counts.values(), strict=True))
+    passed, failed, skipped = (sum(column) for column in zip(*counts, strict=True))
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     sys.exit(bool(failed or idle or changed))
 
 
-def start(name: str, tool: str, files: list[str]) -> subprocess.Popen[bytes]:
-    """Start tests in the tool's environment; their output goes to a file beside the report."""
-    report = EVIDENCE / f"{name}.xml"
-    report.unlink(missing_ok=True)
-    scratch = f"--basetemp={SCRATCH / name}"
-    command = [str(python_of(tool)), "-m", "pytest", *files, f"--junitxml={report}", scratch, *sys.argv[1:]]
-    with report.with_suffix(".log").open("wb") as log:
-        return servers.guarded(command, stdout=log, stderr=subprocess.STDOUT)
+def jobs_for(tool: str | None, scenario: str | None) -> list[Job]:
+    """What to run: everything, or a tool's part, or a scenario's tests."""
+    found = scenarios.scenarios()
+    if scenario and scenario not in [one.id for one in found]:
+        sys.exit(f"error: {scenario} is no scenario, expected one of {', '.join(one.id for one in found)}")
+    jobs = []
+    for name, files in FILES.items():
+        tests = [str(one.test(name).relative_to(ROOT)) for one in found if name in scenarios.TOOLS]
+        if scenario:
+            files, tests = [], [test for test in tests if f"/{scenario.lower()}_" in test]
+        there = [file for file in [*files, *tests] if (ROOT / file).exists()]
+        if there and tool in (None, name.split()[0]):
+            jobs.append(Job(name, there))
+    return jobs
 
 
-def result(name: str, process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
-    """Wait for the end; returns how many tests passed, failed (errors included) and were skipped."""
-    process.wait()
-    report = EVIDENCE / f"{name}.xml"
-    print(f"=== tests in the environment for {name} ===\n{report.with_suffix('.log').read_text('utf-8')}", flush=True)
-    passed, failed, skipped = read(report)
-    return passed, failed or int(process.returncode not in (0, 5)), skipped
+def run_all(jobs: list[Job], arguments: list[str]) -> None:
+    """Run the jobs, a few at once, and show what goes on."""
+    waiting, running = list(jobs), list[Job]()
+    with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                running.append(waiting.pop(0))
+                running[-1].start(arguments)
+            for job in list(running):
+                ended = job.process is not None and job.process.poll() is not None
+                for event in job.look():
+                    tell(job, event)
+                if ended:
+                    running.remove(job)
+                    seconds = time.monotonic() - job.began
+                    console.print(f"{job.name}: {len(job.outcomes)} tests in {seconds:.0f} s", markup=False)
+            if live:
+                live.update(table(jobs))
+            time.sleep(0.2)
 
 
-def stop(runs: dict[str, subprocess.Popen[bytes]]) -> None:
+def tell(job: Job, event: dict[str, Any]) -> None:
+    """Print a failure at once; without a terminal, every test."""
+    if event["outcome"] == "failed" or not console.is_terminal:
+        done = f"{job.name} {len(job.outcomes)} of {job.total}"
+        console.print(
+            f"[{done}] {event['outcome']} {event['ended']} ({event['seconds']} s)", markup=False, soft_wrap=True
+        )
+    if event["text"]:
+        console.print(event["text"], markup=False, soft_wrap=True)
+
+
+def table(jobs: list[Job]) -> Table:
+    """The lines that live: environment, tests done of all, failures, and the test that runs now."""
+    shown = Table("environment", "done", "failed", "now", box=None)
+    for job in jobs:
+        ended = job.process is not None and job.process.poll() is not None
+        now = "" if ended else job.running.removeprefix("tests/") if job.process else "waits"
+        shown.add_row(job.name, f"{len(job.outcomes)} of {job.total}", str(job.outcomes.count("failed")), now)
+    return shown
+
+
+def stop(jobs: list[Job]) -> None:
     """Let pytest end what it has started, and end for sure what does not heed it."""
-    running = [process for process in runs.values() if process.poll() is None]
+    running = [job.process for job in jobs if job.process and job.process.poll() is None]
     for process in running:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
@@ -92,14 +206,6 @@ def stop(runs: dict[str, subprocess.Popen[bytes]]) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(interrupt.GRACE_SECONDS)
         guard.end_session(process.pid)
-
-
-def read(report: Path) -> tuple[int, int, int]:
-    if not report.exists():
-        return 0, 0, 0
-    suite = ET.parse(report).getroot()[0]
-    total, errors, failures, skipped = (int(suite.attrib[name]) for name in ("tests", "errors", "failures", "skipped"))
-    return total - errors - failures - skipped, errors + failures, skipped
 
 
 if __name__ == "__main__":

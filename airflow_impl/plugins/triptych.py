@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_impl import hooks, links, page
+from airflow_impl import hooks, pages
 from shared.runtime import servers
 from shared.runtime.home import default_home
 
@@ -10,12 +10,12 @@ from shared.runtime.home import default_home
 class Triptych(AirflowPlugin):
     name = "triptych"
     listeners = [hooks]  # noqa: RUF012
-    operator_extra_links = [links.MLflow()]  # noqa: RUF012
-    fastapi_apps = [{"name": "Triptych", "app": page.app, "url_prefix": page.PREFIX}]  # noqa: RUF012
+    global_operator_extra_links = [pages.MLflow()]  # noqa: RUF012
+    fastapi_apps = [{"name": "Triptych", "app": pages.app, "url_prefix": pages.PREFIX}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Report",
-            "href": f"{page.PREFIX}/runs/{{RUN_ID}}",
+            "href": f"{pages.PREFIX}/runs/{{RUN_ID}}",
             "destination": "dag_run",
             "url_route": "report",
         },

@@ -14,8 +14,8 @@ from shared.settings import Settings
 FIELDS = Settings.model_fields
 
 
-class RunSettings(dg.ConfigurableResource):
-    """One run's settings: source, store and MLflow; the launchpad of the UI shows them."""
+class SettingsResource(dg.ConfigurableResource[Settings]):
+    """One run's settings, which the launchpad of the UI shows; a step gets them as the stages want them."""
 
     source: str = Field(FIELDS["source"].default, description=FIELDS["source"].description)
     min_rows: int = Field(FIELDS["min_rows"].default, ge=1, description=FIELDS["min_rows"].description)
@@ -23,10 +23,10 @@ class RunSettings(dg.ConfigurableResource):
     seed: int = Field(FIELDS["seed"].default, ge=0, description=FIELDS["seed"].description)
 
     @classmethod
-    def of(cls, settings: Settings) -> "RunSettings":
+    def from_settings(cls, settings: Settings) -> "SettingsResource":
         return cls(**settings.model_dump(mode="json", include=set(cls.model_fields)))
 
-    def of_run(self) -> Settings:
+    def create_resource(self, context: dg.InitResourceContext) -> Settings:
         return Settings(tool="dagster", **self.model_dump())
 
 
@@ -40,23 +40,24 @@ class JsonIOManager(dg.ConfigurableIOManager):
         self._root = Path(context.instance.storage_directory())
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        path, data = self._of_run(context), to_json(obj, indent=1)
+        path, data = self._run_path(context), to_json(obj, indent=1)
         store.write_atomically(path, data)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
         if context.has_asset_key:
-            store.write_atomically(self._latest(context), data)
+            store.write_atomically(self._latest_path(context), data)
 
     def load_input(self, context: dg.InputContext) -> Any:
         assert context.upstream_output
-        path = self._of_run(context.upstream_output)
+        path = self._run_path(context.upstream_output)
         if not path.exists():  # no step of this run makes it
-            path = self._latest(context)
+            path = self._latest_path(context)
         return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
 
-    def _of_run(self, context: dg.OutputContext) -> Path:
-        return self._root.joinpath("runs", *context.get_identifier()[:-1], f"{context.get_identifier()[-1]}.json")
+    def _run_path(self, context: dg.OutputContext) -> Path:
+        *folders, name = context.get_identifier()
+        return self._root.joinpath("runs", *folders, f"{name}.json")
 
-    def _latest(self, context: dg.OutputContext | dg.InputContext) -> Path:
+    def _latest_path(self, context: dg.OutputContext | dg.InputContext) -> Path:
         month = [context.partition_key] if context.has_partition_key else []
         *folders, name = [*context.asset_key.path, *month]
         return self._root.joinpath(*folders, f"{name}.json")
@@ -65,7 +66,7 @@ class JsonIOManager(dg.ConfigurableIOManager):
 @dg.definitions
 def resources() -> dg.Definitions:
     return dg.Definitions(
-        resources={"settings": RunSettings(), "io_manager": JsonIOManager()},
+        resources={"settings": SettingsResource(), "io_manager": JsonIOManager()},
         executor=dg.in_process_executor,
         loggers={"progress": progress},
     )

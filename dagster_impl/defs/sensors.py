@@ -3,8 +3,8 @@
 import dagster as dg
 
 from dagster_impl.defs.assets import MONTHS
-from dagster_impl.instance import chain
-from dagster_impl.record import is_of_all_stages, record_of
+from dagster_impl.home import with_parents
+from dagster_impl.record import is_of_all_stages, run_record
 from shared.lib import tracking
 from shared.lib.source import Source
 from shared.runtime import records
@@ -21,24 +21,23 @@ def months_of_the_source(context: dg.SensorEvaluationContext) -> dg.SensorResult
     return dg.SensorResult(dynamic_partitions_requests=[MONTHS.build_add_request(new)] if new else [])
 
 
-def recorder(status: dg.DagsterRunStatus) -> dg.SensorDefinition:
-    """Looks every few seconds for runs that have ended so; a command's run is recorded by the command."""
-
-    @dg.run_status_sensor(
-        status, f"record_of_{status.value.lower()}", minimum_interval_seconds=1, default_status=RUNNING
-    )
-    def record(context: dg.RunStatusSensorContext) -> None:
-        """Write the run's record, and let none of its MLflow runs be RUNNING."""
-        its, settings = context.dagster_run, Settings(tool="dagster")
-        if its.tags.get("dagster/will_retry") != "true":
-            for run in chain(its, context.instance):
-                tracking.kill(run.run_id, settings)
-        if is_of_all_stages(its, context.instance):
-            records.write(record_of(its.run_id, context.instance), settings)
-
-    return record
+def write_record(context: dg.RunStatusSensorContext) -> None:
+    """Write the run's record, and let none of its MLflow runs be RUNNING."""
+    run, settings = context.dagster_run, Settings(tool="dagster")
+    if run.tags.get("dagster/will_retry") != "true":
+        for each in with_parents(run, context.instance):
+            tracking.kill(each.run_id, settings)
+    if is_of_all_stages(run, context.instance):
+        records.write(run_record(run.run_id, context.instance), settings)
 
 
-on_success = recorder(dg.DagsterRunStatus.SUCCESS)
-on_failure = recorder(dg.DagsterRunStatus.FAILURE)
-on_cancellation = recorder(dg.DagsterRunStatus.CANCELED)
+def record_sensor(status: dg.DagsterRunStatus) -> dg.SensorDefinition:
+    """A run status sensor has one status. Runs of `make dagster` belong to no code location: it does not see them."""
+    name = f"record_of_{status.value.lower()}"
+    sensor = dg.run_status_sensor(status, name, minimum_interval_seconds=1, default_status=RUNNING)
+    return sensor(write_record)
+
+
+on_success = record_sensor(dg.DagsterRunStatus.SUCCESS)
+on_failure = record_sensor(dg.DagsterRunStatus.FAILURE)
+on_cancellation = record_sensor(dg.DagsterRunStatus.CANCELED)

@@ -1,22 +1,16 @@
-"""The model families, and the routed model that holds one fitted pipeline for each origin airport."""
+"""The routed model: one fitted pipeline for each origin airport, and the fingerprint of what a model predicts."""
 
 import hashlib
-import importlib
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import skops.io
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from shared.contracts import PermanentError
-from shared.stages.features import CATEGORICAL, NUMERIC
+from shared.contracts import Trained
+from shared.settings import Settings
 
 # The only types, beside scikit-learn's and skops' own list, that a stored model may contain (docs/adr/0003-skops.md).
 TRUSTED_TYPES = [
@@ -26,54 +20,8 @@ TRUSTED_TYPES = [
 ]
 
 
-def logistic(seed: int) -> Pipeline:
-    numeric = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    one_hot = OneHotEncoder(handle_unknown="ignore")
-    columns = make_column_transformer((numeric, list(NUMERIC)), (one_hot, list(CATEGORICAL)))
-    return make_pipeline(columns, LogisticRegression(max_iter=300, random_state=seed))
-
-
-def boosting(seed: int, iterations: int) -> Pipeline:
-    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    columns = make_column_transformer((ordinal, list(CATEGORICAL)), ("passthrough", list(NUMERIC)))
-    trees = HistGradientBoostingClassifier(
-        max_iter=iterations,
-        learning_rate=4 / iterations,
-        max_leaf_nodes=8,
-        early_stopping=False,
-        random_state=seed,
-    )
-    return make_pipeline(columns, trees)
-
-
-def boosting20(seed: int) -> Pipeline:
-    return boosting(seed, 20)
-
-
-def boosting60(seed: int) -> Pipeline:
-    return boosting(seed, 60)
-
-
-FAMILIES = {"logistic": logistic, "boosting20": boosting20, "boosting60": boosting60}
-
-
-def unfitted(family: str, seed: int) -> Any:
-    """A new classifier of the family: a name in FAMILIES, or `module:function` of one's own that takes the seed."""
-    if family in FAMILIES:
-        return FAMILIES[family](seed)
-    module, _, function = family.partition(":")
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError):
-        known = ", ".join(FAMILIES)
-        raise PermanentError(
-            f"model family {family!r} is unknown; expected one of {known}, or module:function"
-        ) from None
-    return make(seed)
-
-
 def fingerprint(predicted: np.ndarray) -> str:
-    """sha256 over float64 predictions in row order: models that predict alike bear the same one."""
+    """sha256 over float64 predictions in row order: models that predict the same have the same one."""
     return hashlib.sha256(np.ascontiguousarray(predicted, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -103,3 +51,12 @@ class RoutedModel(ClassifierMixin, BaseEstimator):
         """True where a late arrival is more likely than not."""
         late: np.ndarray = self.predict_proba(X)[:, 1] > 0.5
         return late
+
+
+def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
+    """The model that sends each flight to its origin's best candidate."""
+    models = {
+        origin: skops.io.load(settings.store / trained.model.path, trusted=TRUSTED_TYPES)
+        for origin, trained in best.items()
+    }
+    return RoutedModel(models=models, late_rate=late_rate)

@@ -12,9 +12,10 @@ def calibration(evaluation: Evaluation) -> str:
     """Share of late flights (upwards) against predicted probability (to the right); the diagonal is perfect."""
     models = {"challenger": evaluation.challenger, "champion": evaluation.champion}
     curves = [
-        curve(its.calibration_curve, COLOURS[who]) + label(f"{who}, Brier score {its.brier:.4f}", n, COLOURS[who])
-        for n, (who, its) in enumerate(models.items())
-        if its
+        curve(scores.calibration_curve, COLOURS[model])
+        + label(f"{model}, Brier score {scores.brier:.4f}", n, COLOURS[model])
+        for n, (model, scores) in enumerate(models.items())
+        if scores
     ]
     side = SIZE + 2 * MARGIN
     return (

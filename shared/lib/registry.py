@@ -10,27 +10,27 @@ from shared.settings import Settings
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 ABOUT = (
-    "Tells before departure how likely a flight is to land more than 15 minutes late; made by {tool}. The version with "
-    "the alias **champion** is in service, **previous** was so before it, **challenger** is being tested."
+    "Tells before departure how likely a flight is to land more than 15 minutes late; trained by {tool}. The version "
+    "with the alias **champion** is in service, **previous** was so before it, **challenger** is being tested."
 )
-MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model; no such alias
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such model; no such alias
 
 
 def by_alias(alias: str, settings: Settings) -> ModelVersion | None:
-    """The version that bears the alias, or None."""
+    """The version with the alias, or None."""
     try:
         return tracking.client(settings).get_model_version_by_alias(settings.model_name, alias)
     except MlflowException as error:
-        if error.error_code not in MISSING:
+        if error.error_code not in NOT_FOUND:
             raise
         return None
 
 
 def by_fingerprint(month: str, fingerprint: str, settings: Settings) -> ModelVersion | None:
-    """The version that was made for the month and predicts just this, or None."""
-    same = f"name = '{settings.model_name}' AND tags.month = '{month}' AND tags.fingerprint = '{fingerprint}'"
-    found = tracking.client(settings).search_model_versions(same, max_results=1)
-    return found[0] if found else None
+    """The version that was registered for the month with this fingerprint, or None."""
+    wanted = f"name = '{settings.model_name}' AND tags.month = '{month}' AND tags.fingerprint = '{fingerprint}'"
+    versions = tracking.client(settings).search_model_versions(wanted, max_results=1)
+    return versions[0] if versions else None
 
 
 def add_version(
@@ -51,7 +51,7 @@ def version_url(version: str, settings: Settings) -> str:
 
 
 def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:
-    """The model of a version, as it was trained."""
+    """The routed model of a version."""
     number = version if isinstance(version, str) else version.version
     mlflow.set_tracking_uri(settings.tracking_uri)
     model: RoutedModel = mlflow.sklearn.load_model(f"models:/{settings.model_name}/{number}")
@@ -60,12 +60,12 @@ def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:
 
 def aliases(settings: Settings) -> dict[str, str]:
     """Each alias with its version's number."""
-    found = tracking.client(settings).search_registered_models(f"name = '{settings.model_name}'")
-    return {alias: str(version) for model in found for alias, version in model.aliases.items()}
+    models = tracking.client(settings).search_registered_models(f"name = '{settings.model_name}'")
+    return {alias: str(version) for model in models for alias, version in model.aliases.items()}
 
 
 def restore(before: dict[str, str], settings: Settings) -> None:
-    """Let just the versions of `before` bear their aliases again."""
+    """Set the aliases back to those in `before`, and delete the others."""
     store = tracking.client(settings)
     for alias in aliases(settings).keys() - before.keys():
         store.delete_registered_model_alias(settings.model_name, alias)
@@ -74,9 +74,10 @@ def restore(before: dict[str, str], settings: Settings) -> None:
 
 
 def remove_alias(alias: str, settings: Settings) -> None:
+    """Take the alias from the version that has it."""
     tracking.client(settings).delete_registered_model_alias(settings.model_name, alias)
 
 
 def move_alias(alias: str, version: ModelVersion, settings: Settings) -> None:
-    """Let the version bear the alias."""
+    """Give the alias to the version."""
     tracking.client(settings).set_registered_model_alias(settings.model_name, alias, version.version)

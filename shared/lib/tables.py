@@ -7,8 +7,6 @@ import polars as pl
 
 ORIGIN_HOUR = ("origin", "time_hour")
 TIME_HOUR = r"^\d{4}-\d\d-\d\dT\d\d:00:00Z$"
-
-
 CODE = r"^[A-Z0-9]{3,4}$"
 
 
@@ -103,7 +101,7 @@ def table_of(name: str) -> str:
 
 
 def read_text(path: Path) -> pl.DataFrame:
-    """A csv file with every value as text, `NA` and nothing too."""
+    """A csv file with every value as text, `NA` and the empty text included."""
     return pl.read_csv(path, infer_schema=False, empty_string_is_null=False)
 
 

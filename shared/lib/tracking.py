@@ -1,4 +1,4 @@
-"""MLflow: one store for all tools, one experiment and one registered model for each."""
+"""MLflow's tracking: one database for all tools, one experiment for each; a run for each month and candidate."""
 
 import json
 import logging
@@ -12,18 +12,19 @@ from functools import cache
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from shared.contracts import Candidate, Features, PermanentError, Plan
-from shared.runtime import servers
+from shared.contracts import Candidate, Features, PermanentError, Plan, TransientError
+from shared.lib import ports
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
 BUSY_SECONDS = 20  # how long MLflow itself waits for a database that another process has locked
-DIGEST_LENGTH = 36  # MLflow keeps no longer one
+DIGEST_LENGTH = 36  # the longest that MLflow stores
 ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # its page opens with the runs, not with traces
+EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then shows the runs, not traces
 EXPERIMENT_NOTE = (
     "One run for each month that {tool} has trained; nested in it, one for each candidate. The models in service are "
     "under *Models*, as **{model}**: the alias `champion` is in service, `previous` was so before."
@@ -33,22 +34,36 @@ for noisy in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
+@contextmanager
+def lock_is_transient() -> Iterator[None]:
+    """Raise TransientError, in place of SQLite's or MLflow's own error, if the database stays locked."""
+    try:
+        yield
+    except (sqlite3.OperationalError, MlflowException) as error:
+        if "database is locked" not in str(error):
+            raise
+        raise TransientError(
+            f"MLflow's database has been locked by another process for more than {BUSY_SECONDS} s; let that process "
+            "finish, or end it, and run the month again"
+        ) from error
+
+
 @cache
 def client(settings: Settings) -> MlflowClient:
-    """A client of the store, which is made first if there is none: parallel writers on a new database would hang.
+    """A client of the database, which is created first if there is none: parallel writers on a new one would hang.
 
     Raises PermanentError if the database is there, but not whole.
     """
     settings.mlflow.mkdir(parents=True, exist_ok=True)
     with setup_lock(settings):
         if not settings.mlflow_database.exists():
-            make_database(settings)
+            create_database(settings)
         check_whole(settings)
         return MlflowClient(settings.tracking_uri)
 
 
-def make_database(settings: Settings) -> None:
-    """Make MLflow's database aside and rename it: a process that is killed meanwhile leaves none at all."""
+def create_database(settings: Settings) -> None:
+    """Create MLflow's database elsewhere and rename it: a process that is killed meanwhile leaves none."""
     aside = settings.mlflow / "new"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -60,18 +75,19 @@ def make_database(settings: Settings) -> None:
 
 
 def check_whole(settings: Settings) -> None:
-    """Raise PermanentError if the making of the database was once stopped midway: MLflow would answer with its SQL."""
+    """Raise PermanentError if a run was stopped while creating the database: MLflow would answer with SQL."""
     with closing(sqlite3.connect(settings.mlflow_database, timeout=BUSY_SECONDS)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        made = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
-    if not made:
+        whole = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
+    if not whole:
         raise PermanentError(
-            f"{settings.mlflow_database} is not whole, as a run was stopped while it was made; delete this file, and "
+            f"{settings.mlflow_database} is not whole, as a run was stopped while creating it; delete this file, and "
             "run the month again"
         )
 
 
 def setup_lock(settings: Settings) -> FileLock:
+    """Held while the database, an experiment or a dataset is created."""
     return FileLock(settings.mlflow / "setup.lock")
 
 
@@ -82,15 +98,15 @@ def registry_lock(settings: Settings) -> FileLock:
 
 @cache
 def experiment_id(settings: Settings) -> str:
-    """The tool's experiment, made on first use."""
+    """The id of the tool's experiment, created on first use."""
     store = client(settings)
     with setup_lock(settings):
-        found = store.get_experiment_by_name(settings.experiment)
-        if found:
-            return str(found.experiment_id)
+        experiment = store.get_experiment_by_name(settings.experiment)
+        if experiment:
+            return str(experiment.experiment_id)
         artifacts = settings.mlflow / "artifacts" / settings.experiment
         note = EXPERIMENT_NOTE.format(tool=settings.tool, model=settings.model_name)
-        tags = {**KIND, MLFLOW_RUN_NOTE: note}
+        tags = {**EXPERIMENT_KIND, MLFLOW_RUN_NOTE: note}
         return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri(), tags=tags))
 
 
@@ -98,10 +114,9 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
     """The id of the MLflow run that belongs to the orchestrator's run, with the source files as its datasets."""
     store, experiment = client(settings), experiment_id(settings)
     end_stale_runs(experiment, settings)
-    same = f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"
-    found = store.search_runs([experiment], same, max_results=1)
-    if found:
-        return str(found[0].info.run_id)
+    runs = store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'", max_results=1)
+    if runs:
+        return str(runs[0].info.run_id)
     tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month}
     if orchestrator_url:
         tags[ORCHESTRATOR_URL] = orchestrator_url
@@ -133,7 +148,7 @@ def run_url(run_id: str, settings: Settings) -> str:
 
 def page(path: str, settings: Settings) -> str:
     """A page of `make mlflow-ui`, in its mode for model training: by default it shows what concerns agents only."""
-    return f"{servers.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
+    return f"{ports.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
 
 
 def source_file(name: str, sha256: str, features: Features) -> DatasetInput:
@@ -149,13 +164,13 @@ def dataset(name: str, sha256: str, context: str) -> DatasetInput:
 
 
 def log_datasets(run_id: str, datasets: list[DatasetInput], settings: Settings) -> None:
-    """Log them for a run, one run at a time: of two that log a new dataset at once, MLflow fails one."""
+    """Log datasets for a run, one run at a time: if two log the same new dataset at once, MLflow fails one."""
     with setup_lock(settings):
         client(settings).log_inputs(run_id, datasets)
 
 
 def end_stale_runs(experiment: str, settings: Settings) -> None:
-    """Mark as killed what has been running for hours: a killed client can't do it itself."""
+    """Mark runs that have been running for hours as killed: a process that was killed could not do it."""
     before = int((time.time() - STALE_AFTER_HOURS * 3600) * 1000)
     for run in client(settings).search_runs(
         [experiment], f"attributes.status = 'RUNNING' AND attributes.start_time < {before}"
@@ -166,27 +181,21 @@ def end_stale_runs(experiment: str, settings: Settings) -> None:
 def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str:
     """The id of the candidate's run, nested under the plan's; a second attempt goes on in the first one's run."""
     store, experiment = client(settings), experiment_id(settings)
-    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{plan.run_id}' AND tags.`{MLFLOW_RUN_NAME}` = '{candidate.key}'"
-    found = store.search_runs([experiment], same, max_results=1)
-    run: Run = (
-        found[0]
-        if found
-        else store.create_run(
-            experiment, tags={MLFLOW_PARENT_RUN_ID: plan.run_id, "month": plan.features.month}, run_name=candidate.key
-        )
-    )
+    first_attempt = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{plan.run_id}' AND tags.`{MLFLOW_RUN_NAME}` = '{candidate.key}'"
+    runs = store.search_runs([experiment], first_attempt, max_results=1)
+    tags = {MLFLOW_PARENT_RUN_ID: plan.run_id, "month": plan.features.month}
+    run: Run = runs[0] if runs else store.create_run(experiment, tags=tags, run_name=candidate.key)
     file = plan.features.file
     log_datasets(run.info.run_id, [dataset(file.name, file.sha256, "training")], settings)
     return str(run.info.run_id)
 
 
 def kill(orchestrator_run: str, settings: Settings) -> None:
-    """Mark as killed what still runs in MLflow for an orchestrator's run that has been stopped."""
+    """Mark MLflow's runs as killed that still belong to an orchestrator's run that has been stopped."""
     if not settings.mlflow_database.exists():
         return
     store, experiment = client(settings), experiment_id(settings)
-    of_run = f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"
-    for parent in store.search_runs([experiment], of_run):
+    for parent in store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"):
         nested = store.search_runs([experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'")
         for run in (*nested, parent):
             if run.info.status == "RUNNING":
@@ -213,7 +222,7 @@ def log(
     params: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
-    """Log all at once, in one transaction; metrics without a value are left out."""
+    """Log metrics, params and tags in one transaction; metrics without a value are left out."""
     now = int(time.time() * 1000)
     store.log_batch(
         run_id,

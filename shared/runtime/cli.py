@@ -1,7 +1,6 @@
 """The run commands' arguments, progress and closing summary: the same for every tool."""
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -11,10 +10,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.contracts import PermanentError
-from shared.runtime import interrupt, records
-from shared.runtime.records import RunRecord
+from shared.lib.months import months_up_to
+from shared.runtime import interrupt, records, startup
+from shared.runtime.records import ChampionRecord, EvaluationRecord, RunRecord
 from shared.settings import Settings
-from shared.stages.ingest import months_up_to
 
 
 def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
@@ -29,6 +28,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     if source and "://" not in source:
         source = str(Path(source).resolve())
     interrupt.while_running()
+    startup.skip_last_collection()
     failed = False
     try:
         settings = Settings(tool=tool, source=source, min_rows=arguments.min_rows, families=tuple(arguments.families))
@@ -47,9 +47,7 @@ def main(tool: str, run: Callable[[str, Settings], RunRecord]) -> None:
     except PermanentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        gc.freeze()
         interrupt.end("stopped; the same command begins anew")
-    gc.freeze()  # spares the interpreter's exit a last look at a million objects
     sys.exit(failed)
 
 
@@ -71,13 +69,17 @@ def summary(record: RunRecord, path: Path) -> str:
         f"  candidates  {sum(stage.state == 'success' for stage in trained)} of {len(trained)} trained",
     ]
     if record.evaluation:
-        its = record.evaluation
-        unscored = "not compared" if its.decision == "keep" and record.champion else "none"
-        champion = f"{its.champion.brier:.4f}" if its.champion else unscored
-        scores = f"challenger {its.challenger.brier:.4f}, champion {champion}, base rate {its.base_rate.brier:.4f}"
-        lines.append(f"  decision    {its.decision} (Brier score: {scores})")
+        lines.append(f"  decision    {decision(record.evaluation, record.champion)}")
     if record.champion:
         lines.append(f"  champion    version {record.champion.version}, fingerprint {record.champion.fingerprint[:12]}")
     if record.error:
         lines.append(f"  error       {record.error}")
     return "\n".join([*lines, f"  record      {os.path.relpath(path)}"])
+
+
+def decision(evaluation: EvaluationRecord, champion: ChampionRecord | None) -> str:
+    """The decision and the Brier scores that it rests on."""
+    unscored = "not compared" if evaluation.decision == "keep" and champion else "none"
+    old = f"{evaluation.champion.brier:.4f}" if evaluation.champion else unscored
+    new, base_rate = evaluation.challenger.brier, evaluation.base_rate.brier
+    return f"{evaluation.decision} (Brier score: challenger {new:.4f}, champion {old}, base rate {base_rate:.4f})"

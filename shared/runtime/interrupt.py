@@ -16,14 +16,14 @@ from types import FrameType
 from typing import NoReturn
 
 GRACE_SECONDS = 4.0
-EXIT_CODE = 130  # what a shell says of a command that Ctrl-C has ended
+EXIT_CODE = 130  # a shell's exit code for a command that Ctrl-C has ended
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 requested = threading.Event()
 """Set as soon as an interrupt was asked for."""
 
 noticed = threading.Event()
-"""Set likewise by `while_running`, also if a tool's own handler has taken the signal and done nothing."""
+"""Set as well, after `while_running`, if a tool's own handler took the signal and did nothing."""
 
 
 def while_loading() -> None:
@@ -35,7 +35,7 @@ def while_loading() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """A command that is started in the block gets an interrupt once it can heed it, which is `while_loading`.
+    """A command that is started in the block gets an interrupt only once it handles it, from `while_loading` on.
 
     Python itself, as it starts, would answer with a traceback.
     """
@@ -53,7 +53,7 @@ def while_waiting() -> None:
 
 
 def while_running() -> None:
-    """Raise one KeyboardInterrupt likewise, and see to it that the process ends within GRACE_SECONDS."""
+    """Raise one KeyboardInterrupt, and end the process if it still runs GRACE_SECONDS later."""
     watch()
     while_waiting()
 
@@ -67,11 +67,13 @@ def watch(seconds: float = GRACE_SECONDS) -> None:
 
 
 def end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """The signal handler while the libraries load."""
     say("stopped before anything was begun")
     leave()
 
 
 def raise_once(number: int, frame: FrameType | None) -> None:
+    """The signal handler of a run: an interrupt after the first one changes nothing."""
     if not requested.is_set():
         requested.set()
         raise KeyboardInterrupt
@@ -88,6 +90,7 @@ def cut_off(reader: int, seconds: float) -> None:
 
 
 def say(sentence: str) -> None:
+    """Print a sentence on a line of its own, after the ^C of the terminal."""
     print(f"\n{sentence}", file=sys.stderr, flush=True)
 
 

@@ -18,20 +18,21 @@ def main() -> None:
     port = servers.port_for("mlflow", settings.home)
     url = servers.url_of("mlflow", settings.home)
     experiments = {f"runs of {tool}": experiment_of(Settings(tool=tool)) for tool in TOOLS}
-    pages = {name: tracking.page(f"experiments/{its}/runs", settings) for name, its in experiments.items() if its}
+    pages = {name: tracking.page(f"experiments/{id_}/runs", settings) for name, id_ in experiments.items() if id_}
     pages["models"] = tracking.page("models", settings)
-    where = ["--backend-store-uri", settings.tracking_uri]
-    where += ["--default-artifact-root", (settings.mlflow / "artifacts").as_uri()]
+    storage = ["--backend-store-uri", settings.tracking_uri]
+    storage += ["--default-artifact-root", (settings.mlflow / "artifacts").as_uri()]
     listen = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # Its job execution would start seven processes that nothing here needs.
+    # MLflow's job execution would start seven processes that nothing here needs.
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [sys.executable, "-m", "mlflow", "server", *listen, *where]
+    command = [sys.executable, "-m", "mlflow", "server", *listen, *storage]
     servers.show("MLflow", url, command, f"{url}/health", settings.mlflow / "ui.log", env, pages)
 
 
 def experiment_of(settings: Settings) -> str | None:
-    found = tracking.client(settings).get_experiment_by_name(settings.experiment)
-    return str(found.experiment_id) if found else None
+    """The id of the tool's experiment, if there is one yet."""
+    experiment = tracking.client(settings).get_experiment_by_name(settings.experiment)
+    return str(experiment.experiment_id) if experiment else None
 
 
 if __name__ == "__main__":

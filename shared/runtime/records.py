@@ -1,10 +1,10 @@
-"""The run record: what one run did, as the tool itself knows it."""
+"""The run record: what one run did, by the tool's own metadata."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from shared.contracts import Contract, Deployment, Evaluation, Month, Plan
+from shared.contracts import Contract, Decision, Deployment, Evaluation, Month, Plan
 from shared.lib import store
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ class EvaluationRecord(Contract):
     challenger: Brier
     champion: Brier | None
     base_rate: Brier
-    decision: Literal["promote", "keep"]
+    decision: Decision
 
 
 class ChampionRecord(Contract):
@@ -99,9 +99,9 @@ def champion_record(evaluation: Evaluation | None, deployment: Deployment | None
 
 
 def in_order(stages: list[StageRecord]) -> tuple[StageRecord, ...]:
-    """All seven stages in the pipeline's order, candidates by key; a stage the tool has no word of was skipped."""
-    known = {stage.stage for stage in stages}
-    missing = [StageRecord(stage=stage, state="skipped", attempts=0) for stage in STAGES if stage not in known]
+    """All seven stages in the pipeline's order, candidates by key; a stage without a record was skipped."""
+    recorded = {stage.stage for stage in stages}
+    missing = [StageRecord(stage=stage, state="skipped", attempts=0) for stage in STAGES if stage not in recorded]
     return tuple(sorted([*stages, *missing], key=lambda stage: (STAGES.index(stage.stage), stage.key or "")))
 
 
@@ -137,7 +137,7 @@ def comparable(record: RunRecord) -> dict[str, object]:
     for name in ("month", "state", "evaluation", "champion"):
         value = getattr(record, name)
         nested = value.model_dump() if isinstance(value, Contract) else None
-        fields |= {f"{name}.{key}": its for key, its in nested.items()} if nested else {name: value}
+        fields |= {f"{name}.{key}": part for key, part in nested.items()} if nested else {name: value}
     return fields
 
 

@@ -1,4 +1,4 @@
-"""Which of a tool's runs have a living process: each holds a locked file, and the system frees it however that ends."""
+"""Which of a tool's runs have a living process: each process locks a file until it ends, however it ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from shared.settings import Settings
 
 
 def folder(settings: Settings) -> Path:
-    made = settings.home / "running" / settings.tool
-    made.mkdir(parents=True, exist_ok=True)
-    return made
+    """The folder with a file for each of the tool's runs that has not ended."""
+    path = settings.home / "running" / settings.tool
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""Servers as child processes: on a free port of 127.0.0.1, in a session of their own that is ended for sure."""
+"""Servers as child processes: each in a session of its own, which is ended as a whole."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,40 +11,13 @@ from typing import IO
 
 import httpx
 
+from shared.lib.ports import free_port as free_port
+from shared.lib.ports import port_for as port_for
+from shared.lib.ports import url_of as url_of
 from shared.runtime import interrupt
 from shared.runtime.guard import end_session
 
 GUARD = Path(__file__).with_name("guard.py")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def url_of(name: str, home: Path) -> str:
-    """Where a home's web UI is when it is up: its port is chosen once and kept, so that links to it go on to hold."""
-    file = home / "ports" / name
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(str(free_port()))
-    return f"http://127.0.0.1:{file.read_text()}"
-
-
-def port_for(name: str, home: Path) -> int:
-    """The port on which to start the web UI: the one that was kept, or if somebody listens there, a new one."""
-    port = int(url_of(name, home).rpartition(":")[2])
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            port = free_port()
-            (home / "ports" / name).write_text(str(port))
-    return port
 
 
 def guarded(
@@ -120,8 +92,8 @@ def show(
     try:
         with server(command, health, log, env) as process:
             print(f"{name}: {url}   (Ctrl-C stops it)", flush=True)
-            for page, its_url in (pages or {}).items():
-                print(f"  {page}: {its_url}", flush=True)
+            for page, page_url in (pages or {}).items():
+                print(f"  {page}: {page_url}", flush=True)
             process.wait()
     except KeyboardInterrupt:
         print(f"\n{name} has stopped.")

@@ -11,23 +11,23 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.lib import registry, report, serving, tracking
-from shared.lib.model import TRUSTED_TYPES, RoutedModel
+from shared.lib import feature_table, registry, report, serving, tracking
+from shared.lib.feature_table import FEATURE_COLUMNS, NUMERIC
+from shared.lib.model import TRUSTED_TYPES, RoutedModel, routed
 from shared.settings import Settings
-from shared.stages.evaluate import routed
-from shared.stages.features import FEATURES, NUMERIC, read
 
 PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
 SMOKE_ROWS = 20
 # Probabilities of (on time, late).
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("double" if name in NUMERIC else "string", name) for name in FEATURES]),
+    inputs=Schema([ColSpec("double" if name in NUMERIC else "string", name) for name in FEATURE_COLUMNS]),
     outputs=Schema([TensorSpec(np.dtype("float64"), (-1, 2))]),
 )
 
 log = logging.getLogger(__name__)
 
 
+@tracking.lock_is_transient()
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
 
@@ -42,9 +42,7 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
             log.info("version %s is in service already: nothing changed", version.version)
             return deployment(evaluation, version, changed=False, settings=settings)
         check_champion(champion, evaluation)
-        rows = (
-            read(evaluation.features.file, settings.store).filter(pl.col("month") == evaluation.month).select(FEATURES)
-        )
+        rows = feature_table.target_rows(evaluation.features, settings).select(FEATURE_COLUMNS)
         challenger = routed(evaluation.best, evaluation.late_rate, settings)
         version = version or register(challenger, evaluation, rows, settings)
         before = registry.aliases(settings)
@@ -62,6 +60,7 @@ def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
 
 
 def deployment(evaluation: Evaluation, version: ModelVersion, changed: bool, settings: Settings) -> Deployment:
+    """The result of the stage, now that `version` is in service."""
     previous = registry.by_alias(registry.PREVIOUS, settings)
     return Deployment(
         version=str(version.version),
@@ -72,10 +71,11 @@ def deployment(evaluation: Evaluation, version: ModelVersion, changed: bool, set
 
 
 def check_champion(champion: ModelVersion | None, evaluation: Evaluation) -> None:
-    found = str(champion.version) if champion else None
-    if found != evaluation.champion_version:
+    """Raise PermanentError if another run has changed the champion since the evaluation."""
+    version = str(champion.version) if champion else None
+    if version != evaluation.champion_version:
         raise PermanentError(
-            f"champion of {evaluation.month} is version {found} now, but the challenger was compared with version "
+            f"champion of {evaluation.month} is version {version} now, but the challenger was compared with version "
             f"{evaluation.champion_version}; run the month again"
         )
 
@@ -100,6 +100,7 @@ def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame
 
 
 def requirements() -> list[str]:
+    """The packages that the model needs, pinned to the installed versions."""
     return [f"{package}=={metadata.version(package)}" for package in PACKAGES]
 
 
@@ -111,7 +112,7 @@ def smoke_test(version: ModelVersion, challenger: RoutedModel, rows: pl.DataFram
         answered = serving.predict_once(sample, registry.CHALLENGER, settings)
         expected = challenger.predict_proba(sample)[:, 1].tolist()
         if answered.version != str(version.version) or answered.late != expected:
-            raise PermanentError(f"version {version.version} answers otherwise than the evaluated model")
+            raise PermanentError(f"version {version.version} answers with other probabilities than the evaluated model")
     except Exception as error:
         raise PermanentError(
             f"smoke test of version {version.version} failed ({error}); the aliases are as before; mend the cause, or "

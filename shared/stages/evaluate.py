@@ -2,98 +2,67 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import skops.io
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shared.contracts import Evaluation, PermanentError, Plan, Score, Scores, Trained
-from shared.lib import plot, registry, report, tracking
-from shared.lib.model import TRUSTED_TYPES, RoutedModel, fingerprint
+from shared.contracts import Decision, Evaluation, PermanentError, Plan, Score, Scores, Trained
+from shared.lib import feature_table, plot, registry, report, tracking
+from shared.lib.model import RoutedModel, fingerprint, routed
+from shared.lib.months import months_up_to
+from shared.lib.scoring import score_by_origin
 from shared.settings import Settings
-from shared.stages.features import read
-from shared.stages.ingest import months_up_to
 
-BINS = 10
 METRICS = ("brier", "auc", "calibration_error")
 
 log = logging.getLogger(__name__)
 
 
+class Challenger(NamedTuple):
+    """The challenger on the target month."""
+
+    fingerprint: str
+    scores: Scores
+
+
+class Champion(NamedTuple):
+    """The version in service on the target month; all is None if there is no version in service.
+
+    `seen_until` is the last month that it was trained on, if that is the target month or a later one; it then has no
+    scores, as they would not be honest.
+    """
+
+    version: str | None = None
+    fingerprint: str | None = None
+    scores: Scores | None = None
+    seen_until: str | None = None
+
+
+@tracking.lock_is_transient()
 def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Evaluation:
     """Score challenger, champion and the no-skill base rate on the target month, and decide by the Brier score.
 
     `trained` holds the candidates that survived, in any order.
     Raises PermanentError with the names of the airports that are left without a model.
     """
-    with tracking.finishing(plan.run_id, settings) as mlflow:
+    with tracking.finishing(plan.run_id, settings) as client:
         evaluation = compare(plan, best_by_origin(plan, trained), settings)
-        track(mlflow, evaluation, trained, settings)
+        track(client, evaluation, trained, settings)
     for line in (*evaluation.notes, f"{evaluation.month}: {evaluation.decision}, {evaluation.reason}"):
         log.info("%s", line)
     return evaluation
 
 
-def compare(plan: Plan, best: dict[str, Trained], settings: Settings) -> Evaluation:
-    """Let challenger, champion and base rate predict the target month, and decide."""
-    month, rows = plan.features.month, read(plan.features.file, settings.store)
-    window, target = rows.filter(pl.col("month") != month), rows.filter(pl.col("month") == month)
-    if target.is_empty():
-        raise PermanentError(
-            f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
-        )
-    challenger = routed(best, late_rate(window), settings)
-    champion = registry.by_alias(registry.CHAMPION, settings)
-    challenger_says = challenger.predict_proba(target)[:, 1]
-    champion_says = registry.load(champion, settings).predict_proba(target)[:, 1] if champion else None
-    seen = seen_until(champion, month)
-    scored = score(target, challenger_says)
-    scored_champion = None if champion_says is None or seen else score(target, champion_says)
-    base_rate = score(target, no_skill(window, target))
-    version = str(champion.version) if champion else None
-    same = champion_says is not None and np.array_equal(challenger_says, champion_says)
-    decision, reason = decide(scored, scored_champion, base_rate, version, same, seen)
-    return Evaluation(
-        month=month,
-        run_id=plan.run_id,
-        features=plan.features,
-        best=best,
-        late_rate=challenger.late_rate,
-        challenger=scored,
-        champion=scored_champion,
-        base_rate=base_rate,
-        champion_version=version,
-        challenger_fingerprint=fingerprint(challenger_says),
-        champion_fingerprint=None if champion_says is None else fingerprint(champion_says),
-        decision=decision,
-        reason=reason,
-        notes=fallbacks(target, best),
-    )
-
-
-def track(mlflow: MlflowClient, evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> None:
-    """Keep the scores, the decision and the calibration plot in the run, and say in its description what came of it."""
-    scores = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base_rate": evaluation.base_rate}
-    metrics = {f"{who}_{name}": getattr(its, name) for who, its in scores.items() if its for name in METRICS}
-    tracking.log(mlflow, evaluation.run_id, metrics, tags={"decision": evaluation.decision})
-    leaderboard = report.markdown(report.leaderboard(trained, evaluation))
-    tracking.describe(evaluation.run_id, f"{report.summary(evaluation)}\n\n{leaderboard}", settings)
-    mlflow.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")
-
-
 def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]:
     """Each origin's candidate with the lowest Brier score; of equal ones the first planned."""
-    survivors = {its.candidate.key: its for its in trained}
+    survivors = {survivor.candidate.key: survivor for survivor in trained}
     best: dict[str, Trained] = {}
     for candidate in plan.candidates:
-        its = survivors.get(candidate.key)
-        if its and (candidate.origin not in best or its.brier < best[candidate.origin].brier):
-            best[candidate.origin] = its
+        survivor = survivors.get(candidate.key)
+        if survivor and (candidate.origin not in best or survivor.brier < best[candidate.origin].brier):
+            best[candidate.origin] = survivor
     left_out = sorted({candidate.origin for candidate in plan.candidates} - set(best))
     if left_out:
         raise PermanentError(
@@ -103,15 +72,67 @@ def best_by_origin(plan: Plan, trained: Sequence[Trained]) -> dict[str, Trained]
     return best
 
 
-def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
-    """The model that sends each flight to its origin's best candidate."""
-    models = {
-        origin: skops.io.load(settings.store / its.model.path, trusted=TRUSTED_TYPES) for origin, its in best.items()
-    }
-    return RoutedModel(models=models, late_rate=late_rate)
+def compare(plan: Plan, best: dict[str, Trained], settings: Settings) -> Evaluation:
+    """Let challenger, champion and base rate predict the target month, score them, and decide."""
+    month = plan.features.month
+    window = feature_table.window_rows(plan.features, settings)
+    target = feature_table.target_rows(plan.features, settings)
+    check_arrivals(target, month)
+    challenger = challenger_on(target, routed(best, late_rate(window), settings))
+    champion = champion_on(target, month, settings)
+    base_rate = score_by_origin(target, no_skill(window, target))
+    decision, reason = decide(challenger, champion, base_rate)
+    return Evaluation(
+        month=month,
+        run_id=plan.run_id,
+        features=plan.features,
+        best=best,
+        late_rate=late_rate(window),
+        challenger=challenger.scores,
+        champion=champion.scores,
+        base_rate=base_rate,
+        champion_version=champion.version,
+        challenger_fingerprint=challenger.fingerprint,
+        champion_fingerprint=champion.fingerprint,
+        decision=decision,
+        reason=reason,
+        notes=fallback_notes(target, best),
+    )
+
+
+def check_arrivals(target: pl.DataFrame, month: str) -> None:
+    """Raise PermanentError if the target month has no row to evaluate on."""
+    if target.is_empty():
+        raise PermanentError(
+            f"no flight of {month} arrived, expected some to evaluate on; check arr_delay in the source"
+        )
+
+
+def challenger_on(target: pl.DataFrame, model: RoutedModel) -> Challenger:
+    """The challenger's predictions, scored."""
+    predicted = model.predict_proba(target)[:, 1]
+    return Challenger(fingerprint(predicted), score_by_origin(target, predicted))
+
+
+def champion_on(target: pl.DataFrame, month: str, settings: Settings) -> Champion:
+    """The predictions of the version in service, scored if it was trained on earlier months only."""
+    version = registry.by_alias(registry.CHAMPION, settings)
+    if version is None:
+        return Champion()
+    predicted = registry.load(version, settings).predict_proba(target)[:, 1]
+    seen = seen_until(version.tags["month"], month)
+    scores = None if seen else score_by_origin(target, predicted)
+    return Champion(str(version.version), fingerprint(predicted), scores, seen)
+
+
+def seen_until(champion_month: str, month: str) -> str | None:
+    """The last month in the training window of `champion_month`, if that is `month` or a later one."""
+    last_month = months_up_to(champion_month)[-2]
+    return last_month if last_month >= month else None
 
 
 def late_rate(rows: pl.DataFrame) -> float:
+    """The share of late flights."""
     return float(rows["late"].sum() / rows.height)
 
 
@@ -121,8 +142,32 @@ def no_skill(window: pl.DataFrame, target: pl.DataFrame) -> np.ndarray:
     return target["origin"].replace_strict(rates, default=late_rate(window), return_dtype=pl.Float64).to_numpy()
 
 
-def fallbacks(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]:
-    """Says which origins of the target month have no model and so get the window's late rate."""
+def decide(challenger: Challenger, champion: Champion, base_rate: Score) -> tuple[Decision, str]:
+    """Promote a challenger that beats the base rate and the champion by its Brier score; returns the reason too."""
+    brier = challenger.scores.brier
+    if champion.seen_until:
+        return "keep", (
+            f"version {champion.version} in service was trained on months up to {champion.seen_until}, so it has seen "
+            f"the month and can't be compared; run a month after {champion.seen_until}"
+        )
+    if brier >= base_rate.brier:
+        return "keep", f"challenger's Brier score {brier:.4f} does not beat the base rate's {base_rate.brier:.4f}"
+    if champion.scores is None:
+        return "promote", (
+            f"challenger's Brier score {brier:.4f} beats the base rate's {base_rate.brier:.4f}, and there is no "
+            "champion yet"
+        )
+    if challenger.fingerprint == champion.fingerprint:
+        return "keep", f"this very model is in service already, as version {champion.version}: nothing changes"
+    beats = brier < champion.scores.brier
+    return "promote" if beats else "keep", (
+        f"challenger's Brier score {brier:.4f} {'beats' if beats else 'does not beat'} the "
+        f"{champion.scores.brier:.4f} of version {champion.version} in service"
+    )
+
+
+def fallback_notes(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]:
+    """A sentence for each origin of the target month that has no model and so gets the window's late rate."""
     without = target.filter(~pl.col("origin").is_in(list(best)))
     counts = without.group_by("origin").len().sort("origin")
     return tuple(
@@ -131,63 +176,13 @@ def fallbacks(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str, ...]
     )
 
 
-def score(target: pl.DataFrame, predicted: np.ndarray) -> Scores:
-    late, origins = target["late"].to_numpy(), target["origin"].to_numpy()
-    by_origin = {
-        str(origin): score_rows(late[origins == origin], predicted[origins == origin]) for origin in np.unique(origins)
+def track(client: MlflowClient, evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> None:
+    """Log scores, decision and calibration plot in the MLflow run, and the summary as its description."""
+    models = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base_rate": evaluation.base_rate}
+    metrics = {
+        f"{model}_{name}": getattr(scores, name) for model, scores in models.items() if scores for name in METRICS
     }
-    observed, mean = calibration_curve(late, predicted, n_bins=BINS)
-    curve = tuple((float(p), float(o)) for p, o in zip(mean, observed, strict=True))
-    return Scores(**score_rows(late, predicted).model_dump(), by_origin=by_origin, calibration_curve=curve)
-
-
-def score_rows(late: np.ndarray, predicted: np.ndarray) -> Score:
-    return Score(
-        rows=len(late),
-        brier=float(brier_score_loss(late, predicted, pos_label=True)),
-        auc=float(roc_auc_score(late, predicted)) if 0 < late.sum() < len(late) else None,
-        calibration_error=calibration_error(late, predicted),
-    )
-
-
-def calibration_error(late: np.ndarray, predicted: np.ndarray) -> float:
-    """Expected calibration error in ten bins of equal width: Naeini, Cooper and Hauskrecht, AAAI 2015."""
-    bins = np.minimum((predicted * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=predicted, minlength=BINS) - np.bincount(bins, weights=late, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(late))
-
-
-def seen_until(champion: ModelVersion | None, month: str) -> str | None:
-    """The last month that the champion was trained on, if that is the target month or a later one."""
-    *_, last_seen, made_for = months_up_to(champion.tags["month"]) if champion else ("", "")
-    return last_seen if made_for > month else None
-
-
-def decide(
-    challenger: Score,
-    champion: Score | None,
-    base_rate: Score,
-    version: str | None,
-    same: bool,
-    seen: str | None = None,
-) -> tuple[Literal["promote", "keep"], str]:
-    """Promote a challenger that beats the base rate and the champion by its Brier score.
-
-    `version` is the champion's; `same` tells that it predicts just what the challenger does; `seen` is the last month
-    that it was trained on, if it can't be compared for that.
-    """
-    mine = f"challenger's Brier score {challenger.brier:.4f}"
-    if seen:
-        return "keep", (
-            f"version {version} in service was trained on months up to {seen}, so it has seen the month and can't be "
-            f"compared; run a month after {seen}"
-        )
-    if challenger.brier >= base_rate.brier:
-        return "keep", f"{mine} does not beat the base rate's {base_rate.brier:.4f}"
-    if champion is None:
-        return "promote", f"{mine} beats the base rate's {base_rate.brier:.4f}, and there is no champion yet"
-    if same:
-        return "keep", f"this very model is in service already, as version {version}: nothing changes"
-    if challenger.brier < champion.brier:
-        return "promote", f"{mine} beats the {champion.brier:.4f} of version {version} in service"
-    return "keep", f"{mine} does not beat the {champion.brier:.4f} of version {version} in service"
+    tracking.log(client, evaluation.run_id, metrics, tags={"decision": evaluation.decision})
+    leaderboard = report.markdown(report.leaderboard(trained, evaluation))
+    tracking.describe(evaluation.run_id, f"{report.summary(evaluation)}\n\n{leaderboard}", settings)
+    client.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")

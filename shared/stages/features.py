@@ -2,30 +2,14 @@
 
 import io
 import logging
-from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
-from shared.contracts import Features, File, Validated
+from shared.contracts import Features, Validated
 from shared.lib import store, tables
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC, WEATHER
 from shared.settings import Settings
 
-NUMERIC = (
-    "scheduled_departure",  # minutes after midnight
-    "scheduled_minutes",  # from departure to arrival by the clocks of both airports
-    "weekday",  # 1 is Monday
-    "distance",  # miles
-    "plane_age",  # years
-    "plane_seats",
-    "destination_lat",
-    "destination_lon",
-    # the weather at the origin 3 hours before scheduled departure, in the source's units
-    *("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
-)
-CATEGORICAL = ("carrier", "dest")
-FEATURES = ("origin", *NUMERIC, *CATEGORICAL)
-WEATHER = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib")
 LATE = pl.col("arr_delay") > 15
 
 log = logging.getLogger(__name__)
@@ -34,7 +18,7 @@ log = logging.getLogger(__name__)
 def features(validated: Validated, settings: Settings) -> Features:
     """Join flights, planes, airports and weather, and write one row for each flight that arrived.
 
-    The file has the columns `month`, `date`, `late` and FEATURES, in the order of the source files.
+    The file has the columns `month`, `date`, `late` and FEATURE_COLUMNS, in the order of the source files.
     """
     batch = validated.batch
     frames = {file.name: tables.read(settings.store / file.path, tables.table_of(file.name)) for file in batch.files}
@@ -43,13 +27,13 @@ def features(validated: Validated, settings: Settings) -> Features:
     weather = pl.concat([frames[f"weather/{month}.csv"] for month in months])
     arrived = flights.filter(pl.col("arr_delay").is_not_null())
     table = join(arrived, weather, frames["planes.csv"], frames["airports.csv"])
-    notes = told_apart(flights, arrived, frames)
+    notes = row_notes(flights, arrived, frames)
     for note in notes:
         log.info("%s", note)
     buffer = io.BytesIO()
     table.write_ipc(buffer, compression="uncompressed")
     file = store.add(settings.store, f"features/{batch.month}.arrow", buffer.getvalue())
-    log.info("%s: %d rows, %d features, %.1f MB", batch.month, table.height, len(FEATURES), buffer.tell() / 1e6)
+    log.info("%s: %d rows, %d features, %.1f MB", batch.month, table.height, len(FEATURE_COLUMNS), buffer.tell() / 1e6)
     return Features(
         month=batch.month, window=batch.window, file=file, rows=table.height, inputs=batch.inputs, notes=notes
     )
@@ -57,11 +41,11 @@ def features(validated: Validated, settings: Settings) -> Features:
 
 def join(flights: pl.DataFrame, weather: pl.DataFrame, planes: pl.DataFrame, airports: pl.DataFrame) -> pl.DataFrame:
     """The features of each flight, in the flights' order; what a lookup table lacks is NaN."""
-    known = weather.select("origin", *WEATHER, time_hour=hour_of("time_hour").dt.offset_by("3h"))
+    weather_3h_earlier = weather.select("origin", *WEATHER, time_hour=hour_of("time_hour").dt.offset_by("3h"))
     return (
         flights.lazy()
         .with_columns(time_hour=hour_of("time_hour"))
-        .join(known.lazy(), on=["origin", "time_hour"], how="left", maintain_order="left")
+        .join(weather_3h_earlier.lazy(), on=["origin", "time_hour"], how="left", maintain_order="left")
         .join(planes.lazy().select("tailnum", "seats", built="year"), on="tailnum", how="left", maintain_order="left")
         .join(airports.lazy().select("lat", "lon", dest="faa"), on="dest", how="left", maintain_order="left")
         .with_columns(
@@ -88,6 +72,7 @@ def join(flights: pl.DataFrame, weather: pl.DataFrame, planes: pl.DataFrame, air
 
 
 def hour_of(column: str) -> pl.Expr:
+    """The time in a `time_hour` of the source."""
     return pl.col(column).str.to_datetime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -96,8 +81,8 @@ def minutes(clock: str) -> pl.Expr:
     return pl.col(clock) // 100 * 60 + pl.col(clock) % 100
 
 
-def told_apart(flights: pl.DataFrame, arrived: pl.DataFrame, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
-    """What the reader of a run should know of its rows."""
+def row_notes(flights: pl.DataFrame, arrived: pl.DataFrame, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
+    """A sentence on the flights that were left out, and one for each column with values that its lookup table lacks."""
     notes = [f"{flights.height - arrived.height} of {flights.height} flights were cancelled or diverted: left out"]
     lookups = {
         "tailnum": ("planes.csv", "tailnum"),
@@ -109,11 +94,3 @@ def told_apart(flights: pl.DataFrame, arrived: pl.DataFrame, frames: dict[str, p
         if lacking.height:
             notes.append(f"{lacking.height} flights have a {column} that {name} lacks: kept, as unknown")
     return tuple(notes)
-
-
-def read(file: File, root: Path) -> pl.DataFrame:
-    """The features file, memory-mapped: rows are read when they are used."""
-    with pa.memory_map(str(root / file.path)) as mapped:
-        frame = pl.from_arrow(pa.ipc.open_file(mapped).read_all())
-    assert isinstance(frame, pl.DataFrame)
-    return frame

@@ -1,14 +1,12 @@
 """Stage 1, `ingest`: reads the target month and its training window from the source into the local store."""
 
 import logging
-from datetime import date
 
 from shared.contracts import Batch, PermanentError
 from shared.lib import store
+from shared.lib.months import months_up_to
 from shared.lib.source import LOOKUPS, Source
 from shared.settings import Settings
-
-WINDOW_MONTHS = 3
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +28,6 @@ def ingest(month: str, settings: Settings) -> Batch:
     files = tuple(store.add(settings.store, name, data) for name, data in checked.items())
     log.info("%s: %d files, %.1f MB, window %s", month, len(files), megabytes(checked), ", ".join(present[:-1]))
     return Batch(month=month, window=present[:-1], files=files)
-
-
-def months_up_to(month: str) -> list[str]:
-    """The window's months and `month` itself, oldest first.
-
-    >>> months_up_to("2013-02")
-    ['2012-11', '2012-12', '2013-01', '2013-02']
-    """
-    try:
-        last = date.fromisoformat(f"{month}-01")
-    except ValueError:
-        raise PermanentError(f"month is {month!r}, expected year and month such as 2013-06") from None
-    count = last.year * 12 + last.month - 1
-    return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(count - WINDOW_MONTHS, count + 1)]
 
 
 def check_no_gap(months: list[str], present: tuple[str, ...], source: Source) -> None:

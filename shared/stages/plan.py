@@ -1,27 +1,25 @@
 """Stage 4, `plan`: decides at run time, from data and settings, which candidates to train."""
 
 import logging
-from datetime import date, timedelta
 
 import polars as pl
 
 from shared.contracts import Candidate, Features, PermanentError, Plan
-from shared.lib import tracking
+from shared.lib import feature_table, tracking
+from shared.lib.months import holdout_start
 from shared.settings import Settings
-from shared.stages.features import read
-
-HOLDOUT_DAYS = 14
 
 log = logging.getLogger(__name__)
 
 
+@tracking.lock_is_transient()
 def plan(features: Features, orchestrator_run: str, settings: Settings, orchestrator_url: str | None = None) -> Plan:
     """One candidate for each origin airport with at least `min_rows` training rows and each model family.
 
     Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run, which links to its page.
     Raises PermanentError if there is no candidate, or no late flight to learn from.
     """
-    window = read(features.file, settings.store).filter(pl.col("month") != features.month)
+    window = feature_table.window_rows(features, settings)
     origins = trainable_origins(window, features, settings.min_rows)
     candidates = tuple(Candidate(origin=origin, family=family) for origin in origins for family in settings.families)
     if not candidates:
@@ -37,7 +35,7 @@ def plan(features: Features, orchestrator_run: str, settings: Settings, orchestr
 
 def trainable_origins(window: pl.DataFrame, features: Features, min_rows: int) -> list[str]:
     """Origins with enough rows in the window, both before its last 14 days and in them; sorted by name."""
-    fit = pl.col("date") < holdout_start(features)
+    fit = pl.col("date") < holdout_start(features.month)
     counts = window.group_by("origin").agg(
         rows=pl.len(), fit=fit.sum(), late=(fit & pl.col("late")).sum(), holdout=(~fit).sum()
     )
@@ -50,8 +48,3 @@ def trainable_origins(window: pl.DataFrame, features: Features, min_rows: int) -
                 "late and punctual ones to learn from; check arr_delay in the source"
             )
     return chosen["origin"].to_list()
-
-
-def holdout_start(features: Features) -> date:
-    """The first of the window's last 14 days."""
-    return date.fromisoformat(f"{features.month}-01") - timedelta(days=HOLDOUT_DAYS)

@@ -19,21 +19,28 @@ log = logging.getLogger(__name__)
 
 
 class Failure(Contract):
-    """One rule that a file breaks: in how many rows, and the first of them (line numbers of the csv file)."""
+    """One rule that a file breaks: in how many rows, and the first of them (line numbers of the csv file).
+
+    `column` is null for a rule on whole rows, `count` is 0 for one on the whole file.
+    """
 
     file: str
-    column: str
+    column: str | None
     check: str
     count: int
     first: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = f" ({', '.join(self.first)})" if self.first else ""
-        return f"{self.file}: column {self.column} fails {self.check} in {self.count} rows{where}"
+        if not self.count:
+            return f"{self.file} {self.check}"
+        subject = f"column {self.column} " if self.column else ""
+        rows = "1 row breaks" if self.count == 1 else f"{self.count} rows break"
+        lines = f" ({', '.join(self.first)})" if self.first else ""
+        return f"{self.file}: {subject}{self.check}, but {rows} this{lines}"
 
 
 class InvalidBatchError(PermanentError):
-    """Names every rule that the batch breaks; `report` is the file that lists them."""
+    """Names every rule that the batch breaks, and the folder in which the bad files and a report are."""
 
 
 def validate(batch: Batch, settings: Settings) -> Validated:
@@ -44,58 +51,66 @@ def validate(batch: Batch, settings: Settings) -> Validated:
     frames: dict[str, pl.DataFrame] = {}
     failures: list[Failure] = []
     for file in batch.files:
-        try:
-            text = tables.read_text(settings.store / file.path)
-        except pl.exceptions.PolarsError as error:
-            said = str(error).splitlines()[0]
-            failures.append(Failure(file=file.name, column="all", check=f"reading as csv: {said}", count=1, first=()))
-            continue
-        found = failures_of(file.name, text)
-        failures += found
-        if not found:
+        failures_of_file = check_file(file, settings)
+        if failures_of_file:
+            failures += failures_of_file
+        else:
             frames[file.name] = tables.read(settings.store / file.path, tables.table_of(file.name))
     if failures:
-        raise put_aside(batch, failures, settings)
+        raise quarantine(batch, failures, settings)
     indexes = drift(batch, frames)
     warnings = tuple(warnings_of(batch, frames, indexes))
     for warning in warnings:
         log.warning("%s", warning)
     rows = {name: frame.height for name, frame in frames.items()}
-    log.info("%s: %d files valid, %d flights, %d warnings", batch.month, len(rows), flights_in(rows), len(warnings))
+    flights = sum(count for name, count in rows.items() if name.startswith("flights/"))
+    log.info("%s: %d files valid, %d flights, %d warnings", batch.month, len(rows), flights, len(warnings))
     return Validated(batch=batch, rows=rows, drift=indexes, warnings=warnings)
 
 
-def flights_in(rows: dict[str, int]) -> int:
-    return sum(count for name, count in rows.items() if name.startswith("flights/"))
+def check_file(file: File, settings: Settings) -> list[Failure]:
+    """All rules that one file of the store breaks."""
+    try:
+        text = tables.read_text(settings.store / file.path)
+    except pl.exceptions.PolarsError as error:
+        message = str(error).splitlines()[0]
+        return [file_failure(file.name, f"can't be read as csv ({message})")]
+    return failures_of(file.name, text)
 
 
 def failures_of(name: str, text: pl.DataFrame) -> list[Failure]:
     """All rules that one file breaks; `text` holds its values as strings."""
-    table = tables.table_of(name)
-    types = tables.types(table)
-    missing, extra = [c for c in types if c not in text.columns], [c for c in text.columns if c not in types]
-    if missing or extra:
-        check = f"its schema: found {names(extra) or 'nothing'} instead of {names(missing) or 'nothing'}"
-        return [Failure(file=name, column=names(missing) or names(extra), check=check, count=text.height, first=())]
+    types = tables.types(tables.table_of(name))
+    if schema_failures := wrong_columns(name, text.columns, list(types)):
+        return schema_failures
     if text.is_empty():
-        return [Failure(file=name, column="all", check="at least one row", count=0, first=())]
-    if short := (text[text.columns[-1]] == "").arg_true().to_list():
-        return [failure(name, text.columns[-1], f"{len(types)} values in each line (NA for none)", short, None)]
+        return [file_failure(name, "has a header but no rows")]
+    if short_rows := (text[text.columns[-1]] == "").arg_true().to_list():
+        return [row_failure(name, None, f"each line must have {len(types)} values (NA for none)", short_rows)]
     text = text.select(pl.all().replace(["NA", ""], None))
     typed = text.select(pl.col(column).cast(dtype, strict=False) for column, dtype in types.items())
-    wrong_type = [its for column in types if (its := wrong_type_of(name, text[column], typed[column]))]
-    return wrong_type + broken_rules(name, typed, text) + wrong_times(name, typed)
+    wrong_types = [failure for column in types for failure in wrong_type(name, text[column], typed[column])]
+    return wrong_types + broken_rules(name, typed, text) + wrong_times(name, typed)
 
 
-def names(columns: list[str]) -> str:
-    return ", ".join(columns)
+def wrong_columns(name: str, found: list[str], expected: list[str]) -> list[Failure]:
+    """One failure that names the columns that are missing and those that are unknown."""
+    missing = [column for column in expected if column not in found]
+    unknown = [column for column in found if column not in expected]
+    problems = [f"lacks the {columns(missing)}"] if missing else []
+    problems += [f"has the unknown {columns(unknown)}"] if unknown else []
+    return [file_failure(name, " and ".join(problems))] if problems else []
 
 
-def wrong_type_of(name: str, text: pl.Series, typed: pl.Series) -> Failure | None:
+def columns(names: list[str]) -> str:
+    return f"column{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def wrong_type(name: str, text: pl.Series, typed: pl.Series) -> list[Failure]:
+    """The values of a column that are not of its type; nan and inf are no numbers here."""
     wrong = typed.is_null() | ~typed.is_finite() if typed.dtype.is_float() else typed.is_null()
-    rows = (text.is_not_null() & wrong).arg_true()
-    check = f"type {typed.dtype}"
-    return failure(name, text.name, check, rows.to_list(), text) if len(rows) else None
+    rows = (text.is_not_null() & wrong).arg_true().to_list()
+    return [row_failure(name, text.name, f"must be of type {typed.dtype}", rows, text)] if rows else []
 
 
 def broken_rules(name: str, typed: pl.DataFrame, text: pl.DataFrame) -> list[Failure]:
@@ -103,29 +118,43 @@ def broken_rules(name: str, typed: pl.DataFrame, text: pl.DataFrame) -> list[Fai
     try:
         tables.TABLES[tables.table_of(name)].validate(typed, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        of_column = pl.when(pl.col("schema_context") == "Column").then("column")
-        by_rule = error.failure_cases.group_by(of_column, "check", maintain_order=True).agg("index")
-        found = [
+        column = pl.when(pl.col("schema_context") == "Column").then("column")
+        by_rule = error.failure_cases.group_by(column, "check", maintain_order=True).agg("index")
+        broken = [
             (column, check, [row for row in rows if check != "not_nullable" or text[column][row] is None])
             for column, check, rows in by_rule.iter_rows()
         ]
         return [
-            failure(name, column or "all", rule_name(name, check), rows, typed[column] if column else None)
-            for column, check, rows in found
+            row_failure(name, column, rule(name, check), rows, typed[column] if column else None)
+            for column, check, rows in broken
             if rows
         ]
     return []
 
 
-def rule_name(name: str, check: str) -> str:
-    """pandera's name of the rule, with the key spelt out."""
-    key = tables.TABLES[tables.table_of(name)].to_schema().unique
-    return f"uniqueness of ({names(key)})" if check == "multiple_fields_uniqueness" and key else check
+def rule(name: str, check: str) -> str:
+    """The rule that pandera names `greater_than(0)`, in words: `must be greater than 0`."""
+    if check == "multiple_fields_uniqueness":
+        key = tables.TABLES[tables.table_of(name)].to_schema().unique or ()
+        return f"the key ({', '.join(key)}) must be unique"
+    words = {"not_nullable": "must not be empty", "field_uniqueness": "must be unique"}
+    comparison, _, limit = check.removesuffix(")").partition("(")
+    if comparison == "str_matches":
+        return f"must match {limit}"
+    return words.get(check, f"must be {comparison.replace('_', ' ')} {limit}".rstrip())
 
 
 def wrong_times(name: str, typed: pl.DataFrame) -> list[Failure]:
     """Rows of another month than the file's name says, days and hours that do not exist; only in monthly files."""
     return [*wrong_month(name, typed), *unreal_times(name, typed)] if "/" in name else []
+
+
+def wrong_month(name: str, typed: pl.DataFrame) -> list[Failure]:
+    expected = name.split("/")[1].removesuffix(".csv")
+    months = typed.select(pl.format("{}-{}", "year", pl.col("month").cast(str).str.zfill(2)).alias("month"))["month"]
+    rows = (months != expected).arg_true().to_list()
+    check = f"year and month must be {expected}, as the file's name says"
+    return [row_failure(name, None, check, rows, months)] if rows else []
 
 
 def unreal_times(name: str, typed: pl.DataFrame) -> list[Failure]:
@@ -135,34 +164,33 @@ def unreal_times(name: str, typed: pl.DataFrame) -> list[Failure]:
         time_hour=hours.is_not_null() & hours.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", strict=False).is_null(),
     )
     rows = {column.name: column.arg_true().to_list() for column in unreal.iter_columns()}
-    return [failure(name, column, "being a real time", rows[column], typed[column]) for column in rows if rows[column]]
+    return [
+        row_failure(name, column, "must be a real time", rows[column], typed[column]) for column in rows if rows[column]
+    ]
 
 
-def wrong_month(name: str, typed: pl.DataFrame) -> list[Failure]:
-    year, month = map(int, name.split("/")[1].removesuffix(".csv").split("-"))
-    found = pl.format("{}-{}", "year", pl.col("month").cast(str).str.zfill(2))
-    other = typed.select(found=found, wrong=(pl.col("year") != year) | (pl.col("month") != month))
-    rows = other["wrong"].arg_true().to_list()
-    return [failure(name, "year, month", f"month {year}-{month:02}", rows, other["found"])] if rows else []
+def file_failure(name: str, check: str) -> Failure:
+    """A rule on the whole file."""
+    return Failure(file=name, column=None, check=check, count=0, first=())
 
 
-def failure(name: str, column: str, check: str, rows: list[int | None], values: pl.Series | None) -> Failure:
-    """A failure with its first three rows; row 0 is line 2 of the file."""
-    first = [row for row in rows[:3] if row is not None]
-    told = tuple(f"line {row + 2}" + (f": {values[row]}" if values is not None else "") for row in first)
-    return Failure(file=name, column=column, check=check, count=len(rows), first=told)
+def row_failure(name: str, column: str | None, check: str, rows: list[int], values: pl.Series | None = None) -> Failure:
+    """A rule that some rows break, with the first three of them; row 0 is line 2 of the file."""
+    first = tuple(f"line {row + 2}" + (f": {values[row]}" if values is not None else "") for row in rows[:3])
+    return Failure(file=name, column=column, check=check, count=len(rows), first=first)
 
 
-def put_aside(batch: Batch, failures: list[Failure], settings: Settings) -> InvalidBatchError:
+def quarantine(batch: Batch, failures: list[Failure], settings: Settings) -> InvalidBatchError:
     """Copy the bad files to the quarantine with a report beside them, and return the error to raise."""
-    quarantine = settings.store / "quarantine" / batch.month
-    bad: list[File] = [file for file in batch.files if any(failure.file == file.name for failure in failures)]
-    for file in bad:
-        store.add(quarantine, file.name, (settings.store / file.path).read_bytes())
+    folder = settings.store / "quarantine" / batch.month
+    bad_names = {failure.file for failure in failures}
+    for file in batch.files:
+        if file.name in bad_names:
+            store.add(folder, file.name, (settings.store / file.path).read_bytes())
     report = json.dumps([failure.model_dump() for failure in failures], indent=1).encode()
-    path = quarantine / store.add(quarantine, "report.json", report).path
+    store.add(folder, "report.json", report)
     return InvalidBatchError(
-        f"{'; '.join(map(str, failures))}; mend the source; the bad files and a report are in {path.parent}"
+        f"{'; '.join(map(str, failures))}; mend the source; the bad files and a report are in {folder}"
     )
 
 

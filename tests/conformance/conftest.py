@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.conftest import TOOL
 
-Run = Callable[..., RunRecord]
+PlainRecords = dict[tuple[tuple[str, str], ...], RunRecord]
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +22,33 @@ def engine() -> Callable[[str, Settings], RunRecord]:
     return importlib.import_module(f"{TOOL}_impl.run").run
 
 
+@pytest.fixture(scope="session")
+def plain_records() -> PlainRecords:
+    """What the plain run gave in this session, by all that was run before it in the same home."""
+    return {}
+
+
 @pytest.fixture
-def both(engine: Callable[[str, Settings], RunRecord], home: Path, source: Path) -> SimpleNamespace:
-    """`both.plain(month, …)` and `both.tool(month, …)` run on the small slice; keywords change the settings."""
+def both(
+    engine: Callable[[str, Settings], RunRecord], plain_records: PlainRecords, home: Path, source: Path
+) -> SimpleNamespace:
+    """`both.plain(month, …)` and `both.tool(month, …)` run on the small slice; keywords change the settings.
 
-    def runner(tool: str, run: Callable[[str, Settings], RunRecord]) -> Run:
-        small = {"source": str(source), "min_rows": 100}
-        return lambda month="2013-06", **changes: run(month, Settings(tool=tool, **(small | changes)))
+    What the plain run gives after the same runs is the same each time, so that it is run once a session.
+    """
+    small = {"source": str(source), "min_rows": 100}
+    asked: list[tuple[str, str]] = []
+    waiting: list[tuple[str, Settings]] = []
 
-    return SimpleNamespace(plain=runner("plain", plain.run), tool=runner(TOOL, engine))
+    def run_tool(month: str = "2013-06", **changes: Any) -> RunRecord:
+        return engine(month, Settings(tool=TOOL, **(small | changes)))
+
+    def run_plain(month: str = "2013-06", **changes: Any) -> RunRecord:
+        asked.append((month, repr(sorted(changes.items()))))
+        waiting.append((month, Settings(tool="plain", **(small | changes))))
+        if tuple(asked) not in plain_records:
+            plain_records[tuple(asked)] = [plain.run(*run) for run in waiting][-1]
+            waiting.clear()
+        return plain_records[tuple(asked)]
+
+    return SimpleNamespace(plain=run_plain, tool=run_tool)

@@ -1,21 +1,23 @@
-"""Recovery in Airflow: the live scheduler tries a killed task again by itself; a run that failed is cleared by REST."""
+"""Recovery in Airflow: the live scheduler tries a killed task again by itself."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
-from tests.live.airflow import conf, engine, poll
+from tests.live.airflow import conf, engine
+from tests.live.watch import until
 
 
-def run_and_recover(month: str, settings: Settings, kill: Kill, function: str, folder: Path) -> RunRecord:
-    """The record of a run one of whose task processes was killed when it entered `function`."""
+def run_and_recover(month: str, settings: Settings, kill: Kill, functions: Sequence[str]) -> RunRecord:
+    """The record of a run whose task process was killed each time it entered one of `functions`."""
     live = engine()
     live.work_in(settings.home, kill)
-    kill.at(function)
-    run_id = live.start("late_flights", conf(month, settings))
-    poll(lambda: kill.killed, 180)
-    if live.end("late_flights", run_id) == "failed":
-        live.clear_failed("late_flights", run_id)
-        live.end("late_flights", run_id)
-    return live.record(run_id)
+    kill.at(functions[0])
+    run = live.start("late_flights", conf(month, settings))
+    for following in (*functions[1:], None):
+        until(lambda: kill.killed, 180)
+        if following:
+            kill.at(following)
+    assert live.wait(run) == "success"
+    return live.record(run)

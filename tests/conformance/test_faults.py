@@ -13,7 +13,6 @@ from shared.runtime.records import differences
 from shared.settings import Settings
 from tests.conformance.test_conformance import versions
 from tests.conftest import TOOL
-from tests.evidence import Evidence
 from tests.faults import scripted_source
 
 pytestmark = pytest.mark.slow
@@ -41,7 +40,7 @@ NO_FILE_ABOVE_8_MB = ["sh", "-c", 'ulimit -f 16384 && exec "$@"', "sh"]  # in un
     ],
 )
 def test_source_that_breaks_off_at_any_byte_is_read_again(
-    script: dict[str, list[Any]], both: SimpleNamespace, source: Path, evidence: Evidence
+    script: dict[str, list[Any]], both: SimpleNamespace, source: Path
 ) -> None:
     with scripted_source(source, script) as vendor:
         record = both.tool(source=vendor.url)
@@ -51,7 +50,6 @@ def test_source_that_breaks_off_at_any_byte_is_read_again(
     assert first.attempts > 1
     mended = record.model_copy(update={"stages": [first.model_copy(update={"attempts": 1}), *others]})
     assert differences(both.plain(), mended) == []
-    evidence(attempts=first.attempts)
 
 
 def test_full_disk_fails_the_run_and_leaves_nothing_half_written(home: Path) -> None:
@@ -70,7 +68,7 @@ def test_full_disk_fails_the_run_and_leaves_nothing_half_written(home: Path) -> 
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def test_tracking_database_locked_by_another_process_is_waited_for(both: SimpleNamespace, evidence: Evidence) -> None:
+def test_tracking_database_locked_by_another_process_is_waited_for(both: SimpleNamespace) -> None:
     plain, settings = both.plain(), Settings(tool=TOOL)
     database = settings.mlflow / "mlflow.db"
     command = [sys.executable, "-c", LOCK, str(database), str(settings.store)]
@@ -81,4 +79,3 @@ def test_tracking_database_locked_by_another_process_is_waited_for(both: SimpleN
     assert record.state == "success", record.error
     assert differences(plain, record) == []
     assert versions(settings) == 1
-    evidence(seconds=round((record.ended - record.started).total_seconds(), 1))

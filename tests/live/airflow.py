@@ -3,32 +3,40 @@
 Airflow's processes import the test files too, for the Dags in them, so nothing heavy is imported at their top.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
+import shlex
+import signal
 import sqlite3
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from shared.runtime.records import RunRecord
-from shared.runtime.servers import free_port, server
+from shared.runtime.servers import answers, free_port, server
 from shared.settings import ROOT, Settings
 from tests.faults import Kill
+from tests.live.watch import changed_settings, parent, until
 
-# A killed worker is found within seconds instead of five minutes.
-HEARTBEAT_SECONDS = 12
-IMPATIENT = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk import DAG
+
+CHANGED = {
+    f"AIRFLOW__{name.replace('.', '__').upper()}": str(value) for name, value in changed_settings("airflow").items()
 }
+"""The settings that the tests change (settings.toml), as Airflow reads them from the environment."""
+
 ENDED = ("success", "failed")
 RUNNING = contextlib.ExitStack()
 SESSION: dict[str, Path] = {}
@@ -41,30 +49,29 @@ def pytest_configure() -> None:
     SESSION["home"] = Path(os.environ["TRIPTYCH_HOME"])
     folder = SESSION["home"] / "dags of the tests"
     folder.mkdir()
-    for topic in ("dynamic_tasks", "retries"):
-        (folder / f"{topic}.py").symlink_to(ROOT / "tests" / topic / "test_airflow.py")
+    SESSION["dags"] = folder
+    for test in (ROOT / "tests").glob("*/*/test_airflow.py"):
+        (folder / f"{test.parent.name}.py").symlink_to(test)
     bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
 
 
-def poll(look: Callable[[], Any], seconds: float = 120) -> Any:
-    """What `look` returns as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing within {seconds:.0f} s"
-        time.sleep(0.1)
-    return found
+class Run(NamedTuple):
+    """One run of a Dag."""
+
+    dag_id: str
+    run_id: str
 
 
 class Engine:
     """A scheduler with LocalExecutor, a Dag processor and an API server, talked to over REST like the UI does."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+    def __init__(self, url: str, folder: Path, server: int = 0) -> None:
+        self.url, self.folder, self.server = url, folder, server
         token = httpx.get(f"{url}/auth/token", timeout=60, trust_env=False).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=240, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
         return self.http.get(path, params=params).raise_for_status().json()
@@ -76,76 +83,110 @@ class Engine:
             if target:
                 (self.folder / name).symlink_to(target)
 
-    def start(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Trigger a run, as soon as Airflow has the Dag; returns its id."""
-        body = {"logical_date": None, "conf": conf or {}}
-        response = poll(lambda: (its := self.http.post(f"dags/{dag_id}/dagRuns", json=body)).status_code != 404 and its)
+    def start(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> Run:
+        """Trigger a run, as soon as Airflow has the Dag."""
+        response = until(lambda: (answer := self.trigger(dag_id, conf, run_id)).status_code != 404 and answer)
         assert response.status_code == 200, response.text
-        return response.json()["dag_run_id"]
+        return Run(dag_id, response.json()["dag_run_id"])
 
-    def state(self, dag_id: str, run_id: str) -> str:
-        return self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"]
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> httpx.Response:
+        """Ask for a run; a refusal is an answer, too."""
+        body = {"logical_date": None, "conf": conf or {}} | ({"dag_run_id": run_id} if run_id else {})
+        return self.http.post(f"dags/{dag_id}/dagRuns", json=body)
 
-    def end(self, dag_id: str, run_id: str) -> str:
+    def state(self, run: Run) -> str:
+        return self.get(path_of(run))["state"]
+
+    def wait(self, run: Run, seconds: float = 240) -> str:
         """Wait for the run's end; returns its state."""
-        poll(lambda: self.state(dag_id, run_id) in ENDED, 180)
-        return self.state(dag_id, run_id)
+        until(lambda: self.state(run) in ENDED, seconds)
+        return self.state(run)
 
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+    def tasks(self, run: Run) -> dict[str, dict[str, Any]]:
         """Task instances as the API tells them, by name: `train EWR/logistic` for a mapped one."""
-        found = self.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
-        return {name(its["task_id"], its["map_index"], its["rendered_map_index"]): its for its in found}
+        path, found = f"{path_of(run)}/taskInstances", []
+        while page := self.get(path, limit=100, offset=len(found), order_by="id")["task_instances"]:
+            found += page
+        return {name(task["task_id"], task["map_index"], task["rendered_map_index"]): task for task in found}
 
-    def ended(self, dag_id: str, run_id: str, task: str) -> dict[str, Any] | None:
-        """The task instance, once it has ended."""
-        its = self.tasks(dag_id, run_id).get(task)
-        return its if its and its["state"] in ENDED else None
+    def states(self, run: Run) -> dict[str, str]:
+        return {name: task["state"] for name, task in sorted(self.tasks(run).items())}
 
-    def running(self, dag_id: str, run_id: str, task: str, seconds: float = 0) -> dict[str, Any] | None:
-        """The task instance, once it has been running for so long and is running still."""
-        its = self.tasks(dag_id, run_id).get(task)
-        if not its or its["state"] != "running" or not its["pid"]:
-            return None
-        so_far = datetime.now(UTC) - datetime.fromisoformat(its["start_date"])
-        return its if so_far > timedelta(seconds=seconds) else None
+    def attempts(self, run: Run) -> dict[str, int]:
+        """How often each task was tried."""
+        return {name: task["try_number"] for name, task in sorted(self.tasks(run).items())}
 
-    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
-        """Mark a task as a person does in the UI."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self.http.patch(path, json={"new_state": state}).raise_for_status()
-
-    def tries(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> list[dict[str, Any]]:
+    def tries(self, run: Run, task: str) -> list[dict[str, Any]]:
         """All tries of a task instance, the first one first."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        path += f"/{map_index}/tries" if map_index >= 0 else "/tries"
-        return sorted(self.get(path)["task_instances"], key=lambda its: its["try_number"])
+        found = self.tasks(run)[task]
+        index = f"/{found['map_index']}" if found["map_index"] >= 0 else ""
+        tries = self.get(f"{path_of(run)}/taskInstances/{found['task_id']}{index}/tries")["task_instances"]
+        return sorted(tries, key=lambda one: one["try_number"])
 
-    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        return {task: its["state"] for task, its in sorted(self.tasks(dag_id, run_id).items())}
+    def log(self, run: Run, task: str, try_number: int = 1) -> str:
+        """What was logged in one try of a task instance."""
+        found = self.tasks(run)[task]
+        path = f"{path_of(run)}/taskInstances/{found['task_id']}/logs/{try_number}"
+        lines = self.get(path, map_index=found["map_index"], full_content=True)["content"]
+        return "\n".join(line if isinstance(line, str) else line["event"] for line in lines)
 
-    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+    def result(self, run: Run, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """What a task has returned, or pushed under a key; None if it has not yet."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        path = f"{path_of(run)}/taskInstances/{task_id}/xcomEntries/{key}"
         response = self.http.get(path, params={"map_index": map_index})
         return None if response.status_code == 404 else response.raise_for_status().json()["value"]
 
-    def runs(self, dag_id: str) -> list[str]:
-        """The ids of a Dag's runs, in the order in which they began."""
+    def process(self, run: Run, task: str) -> int:
+        """The id of the task's process, as soon as the task is running."""
+
+        def running() -> int | None:
+            found = self.tasks(run).get(task)
+            return found["pid"] if found and found["state"] == "running" else None
+
+        return until(running) or 0
+
+    def kill(self, run: Run, task: str) -> datetime:
+        """Send SIGKILL to the task's own process, as soon as the task is running; returns when."""
+        return sigkill(self.process(run, task))
+
+    def kill_parent(self, run: Run, task: str) -> datetime:
+        """Send SIGKILL to the supervisor of the task's process, as soon as the task is running; returns when."""
+        return sigkill(parent(self.process(run, task)))
+
+    def runs(self, dag_id: str) -> list[Run]:
+        """A Dag's runs, in the order in which they began."""
         found = self.get(f"dags/{dag_id}/dagRuns", order_by="start_date")["dag_runs"]
-        return [its["dag_run_id"] for its in found]
+        return [Run(dag_id, run["dag_run_id"]) for run in found]
 
-    def events(self, dag_id: str, run_id: str, event: str) -> int:
+    def events(self, run: Run, event: str) -> int:
         """How often the event log holds the event for a run."""
-        return self.get("eventLogs", dag_id=dag_id, run_id=run_id, event=event)["total_entries"]
+        return self.get("eventLogs", dag_id=run.dag_id, run_id=run.run_id, event=event)["total_entries"]
 
-    def clear_failed(self, dag_id: str, run_id: str) -> list[str]:
+    def mark(self, run: Run, task_id: str, state: str) -> None:
+        """Mark a task as a person does in the UI."""
+        self.http.patch(f"{path_of(run)}/taskInstances/{task_id}", json={"new_state": state}).raise_for_status()
+
+    def clear_failed(self, run: Run) -> list[str]:
         """Let the failed tasks of a run, and what follows them, run again; returns their names."""
-        body = {"dag_run_id": run_id, "dry_run": False, "only_failed": True, "reset_dag_runs": True}
-        response = self.http.post(f"dags/{dag_id}/clearTaskInstances", json=body)
+        body = {"dag_run_id": run.run_id, "dry_run": False, "only_failed": True, "reset_dag_runs": True}
+        response = self.http.post(f"dags/{run.dag_id}/clearTaskInstances", json=body)
         assert response.status_code == 200, response.text
-        return sorted({its["task_id"] for its in response.json()["task_instances"]})
+        return sorted({task["task_id"] for task in response.json()["task_instances"]})
 
-    def record(self, run_id: str) -> RunRecord:
+    def kill_control_plane(self) -> None:
+        """Send SIGKILL to scheduler, Dag processor, triggerer and API server, and to none of their children."""
+        (self.folder / "down").touch()
+        (shell,) = children(self.server)
+        for loop in children(shell):
+            for component in children(loop):
+                sigkill(component)
+
+    def restart_control_plane(self) -> None:
+        """Let them start again; returns when the API answers."""
+        (self.folder / "down").unlink()
+        until(lambda: answers(f"{self.url}/api/v2/monitor/health"), 240)
+
+    def record(self, run: Run) -> RunRecord:
         """The run record of a run of this engine: read from its database instead of this process's."""
         from airflow import settings
         from sqlalchemy import create_engine
@@ -156,34 +197,55 @@ class Engine:
         database = create_engine(f"sqlite:///{self.folder / 'airflow' / 'airflow.db'}")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(settings, "Session", scoped_session(sessionmaker(database, expire_on_commit=False)))
-            return record(run_id)
+            return record(run.run_id)
+
+
+def path_of(run: Run) -> str:
+    return f"dags/{run.dag_id}/dagRuns/{quote(run.run_id)}"
+
+
+def sigkill(pid: int) -> datetime:
+    os.kill(pid, signal.SIGKILL)
+    return datetime.now(UTC)
 
 
 def name(task_id: str, map_index: int, label: str | None) -> str:
     return task_id if map_index < 0 else f"{task_id} {label or map_index}"
 
 
-@contextlib.contextmanager
-def started(folder: Path) -> Iterator[Engine]:
-    """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
-    from airflow_impl import database, ui
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    database.prepare()  # quicker than to start with an empty one
+
+def kept_up(component: str, down: Path) -> str:
+    """A shell's loop that starts a component again, like a service manager, unless the file is there."""
+    command = component.removeprefix("exec ")
+    return f"(while :; do {command}; while [ -e {shlex.quote(str(down))} ]; do sleep 0.2; done; done)"
+
+
+@contextlib.contextmanager
+def started(folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = False) -> Iterator[Engine]:
+    """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
+    from airflow_impl import home, ui
+
+    home.prepare()  # quicker than to start with an empty one
     for name in ("airflow", "first home"):
         (folder / name).mkdir()
     (folder / "home").symlink_to(folder / "first home")  # until a test names its own
     (folder / "airflow" / "airflow.cfg").touch()
-    own, copy = (sqlite3.connect(home / "airflow.db") for home in (database.HOME, folder / "airflow"))
+    own, copy = (sqlite3.connect(state / "airflow.db") for state in (home.folder(), folder / "airflow"))
     with contextlib.closing(own), contextlib.closing(copy):
         own.backup(copy)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
-    environment |= ui.variables(url, port) | Kill(folder / "orders").env | IMPATIENT
-    command = ["sh", "-c", " & ".join(ui.COMPONENTS)]
-    with server(command, f"{url}/api/v2/monitor/health", folder / "airflow.log", environment, seconds=240):
-        engine = Engine(url, folder)
-        poll(lambda: engine.get("monitor/health")["scheduler"]["status"] == "healthy")
+    environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
+    components = [*(kept_up(component, folder / "down") for component in ui.COMPONENTS), "wait"]
+    command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
+    health = f"{url}/api/v2/monitor/health"
+    with server(command, health, folder / "airflow.log", environment, seconds=240) as process:
+        engine = Engine(url, folder, process.pid)
+        until(lambda: engine.get("monitor/health")["scheduler"]["status"] == "healthy")
         yield engine
 
 
@@ -209,9 +271,9 @@ class InProcess:
     """`dag.test()` in this process, and what it leaves in the metadata database."""
 
     def __init__(self, source: Path) -> None:
-        from airflow_impl import database
+        from airflow_impl import home
 
-        database.prepare()
+        home.prepare()
         self.source = source
 
     def pipeline(self, month: str = "2013-06", **changes: Any) -> RunRecord:
@@ -220,31 +282,45 @@ class InProcess:
 
         return run(month, Settings(tool="airflow", **({"source": str(self.source), "min_rows": 100} | changes)))
 
-    def tasks(self, run_id: str) -> dict[str, Any]:
+    def tasks(self, run: DagRun | RunRecord) -> dict[str, Any]:
         """Task instances by name: `train EWR/logistic` for a mapped one."""
         from airflow.models.taskinstance import TaskInstance
 
-        found = rows(TaskInstance, run_id)
-        return {name(its.task_id, its.map_index, its._rendered_map_index): its for its in found}
+        found = rows(TaskInstance, run.run_id)
+        return {name(task.task_id, task.map_index, task._rendered_map_index): task for task in found}
 
-    def states(self, run_id: str) -> dict[str, str]:
-        return {task: str(its.state) for task, its in sorted(self.tasks(run_id).items())}
+    def states(self, run: DagRun | RunRecord) -> dict[str, str]:
+        return {name: str(task.state) for name, task in sorted(self.tasks(run).items())}
 
-    def tries(self, run_id: str, task: str) -> list[Any]:
+    def attempts(self, run: DagRun | RunRecord) -> dict[str, int]:
+        """How often each task was tried."""
+        return {name: task.try_number for name, task in sorted(self.tasks(run).items())}
+
+    def tries(self, run: DagRun | RunRecord, task: str) -> list[Any]:
         """All tries of a task instance, the first one first."""
         from airflow.models.taskinstancehistory import TaskInstanceHistory
 
-        last = self.tasks(run_id)[task]
-        same = [its for its in rows(TaskInstanceHistory, run_id) if its.task_id == last.task_id]
-        return sorted([*(its for its in same if its.map_index == last.map_index), last], key=lambda its: its.try_number)
+        last = self.tasks(run)[task]
+        same = [one for one in rows(TaskInstanceHistory, run.run_id) if one.task_id == last.task_id]
+        return sorted([*(one for one in same if one.map_index == last.map_index), last], key=lambda one: one.try_number)
 
-    def result(self, run_id: str, task_id: str) -> Any:
+    def planned_delay(self, run: DagRun, dag: DAG, failed: Any) -> float:
+        """Seconds that Airflow decided to wait after a failed try."""
+        if failed.retry_delay_override is not None:  # by a retry policy
+            return float(failed.retry_delay_override)
+        same = (failed.task_id, failed.map_index)
+        (last,) = (one for one in self.tasks(run).values() if (one.task_id, one.map_index) == same)
+        last.task, last.try_number = dag.get_task(failed.task_id), failed.try_number
+        return float((last.next_retry_datetime() - last.end_date).total_seconds())
+
+    def result(self, run: DagRun | RunRecord, task_id: str) -> Any:
         """What a task has returned."""
         from airflow.models.xcom import XComModel
         from airflow.sdk.serde import deserialize
 
-        (found,) = (its for its in rows(XComModel, run_id) if its.task_id == task_id and its.key == "return_value")
-        return deserialize(json.loads(found.value) if isinstance(found.value, str) else found.value)
+        found = rows(XComModel, run.run_id)
+        (value,) = (one.value for one in found if one.task_id == task_id and one.key == "return_value")
+        return deserialize(json.loads(value) if isinstance(value, str) else value)
 
 
 def rows(model: Any, run_id: str) -> list[Any]:

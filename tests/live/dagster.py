@@ -201,7 +201,7 @@ def started(folder: Path, env: dict[str, str], locations: dict[str, Path]) -> It
 
     `locations` are the code locations: modules, and the folders in which they are found.
     """
-    from dagster_impl.instance import CONFIG
+    from dagster_impl.home import CONFIG
 
     home, port = folder / "dagster", free_port()
     home.mkdir(parents=True, exist_ok=True)

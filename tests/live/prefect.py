@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -22,20 +22,18 @@ import pytest
 import prefect_impl  # noqa: F401  (makes Prefect's settings: before any test file imports Prefect)
 from shared.runtime import servers
 from shared.settings import ROOT
+from tests.live import watch
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State, TaskRun
+    from prefect.events.actions import ActionTypes
+    from prefect.events.schemas.automations import EventTrigger
 
-T = TypeVar("T")
 LIVE = ExitStack()
 WAIT_SECONDS = 150.0
-WORKER = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}  # looks for work twice a second, not every ten seconds
-
-# The server writes events at once, not every 5 s, and a task that waits for its turn asks each second, not every 30 s.
-os.environ["PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL"] = "0.2"
-os.environ["PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS"] = "1"
+os.environ |= {name: str(value) for name, value in watch.changed_settings("prefect").items()}
 
 
 @cache
@@ -43,10 +41,32 @@ def server() -> str:
     """The URL of the API of the server that the pipeline's own command uses, too."""
     from prefect.settings import PREFECT_API_URL
 
-    from prefect_impl import server
+    from prefect_impl.home import ensure_server
 
-    server.ensure()
+    ensure_server()
     return str(PREFECT_API_URL.value())
+
+
+@contextmanager
+def own_server(port: int, folder: Path) -> Iterator[int]:
+    """Run a server of the test's own, its database in the folder, until the block ends; yields its process id."""
+    from prefect_impl.home import ENVIRONMENT
+
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-ui",
+    ]
+    health, env = f"http://127.0.0.1:{port}/api/health", {**ENVIRONMENT, "PREFECT_HOME": str(folder)}
+    with servers.server(command, health, folder / "server.log", env) as guard:
+        yield child(guard.pid)
 
 
 @cache
@@ -74,12 +94,23 @@ def results(tmp_path: Path) -> Iterator[Path]:
 def worker(url: str, pool: str, folder: Path) -> Iterator[int]:
     """Run `prefect worker start`, which makes the pool; yields the worker's process id."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
-    env = {"PREFECT_API_URL": url, **WORKER}
-    with servers.server(command, f"{url}/work_pools/{pool}", folder / "worker.log", env) as guard:
-        yield int(Path(f"/proc/{guard.pid}/task/{guard.pid}/children").read_text().split()[0])
+    log, env = folder / "worker.log", {"PREFECT_API_URL": url}
+    with servers.server(command, f"{url}/work_pools/{pool}", log, env) as guard:
+        yield child(guard.pid)
 
 
-def start(flow: Flow[..., Any], pool: str, job: dict[str, Any] | None = None, **parameters: Any) -> UUID:
+def child(pid: int) -> int:
+    """The id of the process's first child."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def start(
+    flow: Flow[..., Any],
+    pool: str,
+    job: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+    **parameters: Any,
+) -> UUID:
     """Deploy the flow to the pool and schedule a run now, in a process of its own; the run's id.
 
     `job` holds the pool's job variables, such as `env`.
@@ -90,7 +121,14 @@ def start(flow: Flow[..., Any], pool: str, job: dict[str, Any] | None = None, **
     # A command of one's own starts at once; else a second process looks first for what the flow requires.
     job = {"command": shlex.join([sys.executable, "-m", "prefect.engine"]), "working_dir": str(ROOT), **(job or {})}
     deployment = flow.to_deployment("live", work_pool_name=pool, entrypoint_type=EntrypointType.MODULE_PATH)
-    return run_deployment(deployment.apply(), parameters=parameters, job_variables=job, timeout=0, as_subflow=False).id
+    return run_deployment(
+        deployment.apply(),
+        parameters=parameters,
+        job_variables=job,
+        idempotency_key=idempotency_key,
+        timeout=0,
+        as_subflow=False,
+    ).id
 
 
 def retry(run: UUID) -> None:
@@ -100,9 +138,58 @@ def retry(run: UUID) -> None:
     """
     from prefect.states import Scheduled
 
-    poll(lambda: events("prefect.worker.executed-flow-run", run))
+    watch.until(lambda: events("prefect.worker.executed-flow-run", run))
     with client() as api:
         api.set_flow_run_state(run, Scheduled(message="Retried"), force=True)
+
+
+def wait(run: UUID, *names: str, seconds: float = WAIT_SECONDS) -> State:
+    """The flow run's state, as soon as it has one of the names; by default as soon as it has ended."""
+
+    def reached() -> State | None:
+        now = state(run)
+        return now if (now.name in names if names else now.is_final()) else None
+
+    return watch.until(reached, seconds)
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL to the process, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    watch.until(lambda: not watch.alive(pid))
+
+
+@contextmanager
+def automation(name: str, trigger: EventTrigger, action: ActionTypes) -> Iterator[None]:
+    """Let the server watch for the trigger and answer it with the action, until the block ends."""
+    from prefect.automations import Automation
+
+    created = Automation(name=name, trigger=trigger, actions=[action]).create()
+    try:
+        yield
+    finally:
+        created.delete()
+
+
+def rerun_crashed(flow: str, retries: int) -> AbstractContextManager[None]:
+    """An automation that schedules a Crashed run of the flow again, as often as `retries` says."""
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import EventTrigger
+
+    begun = [str(count) for count in range(1, retries + 1)]
+    crashed = EventTrigger(
+        expect={"prefect.flow-run.Crashed"},
+        match={"prefect.resource.id": "prefect.flow-run.*", "prefect.run-count": begun},
+        match_related=[
+            {"prefect.resource.role": "flow", "prefect.resource.name": flow},
+            {"prefect.resource.role": "deployment"},  # nobody would start another run
+        ],
+        for_each={"prefect.resource.id"},
+        threshold=1,
+    )
+    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)
+    return automation(f"run crashed {flow} again", crashed, again)
 
 
 def client() -> SyncPrefectClient:
@@ -111,55 +198,13 @@ def client() -> SyncPrefectClient:
     return get_client(sync_client=True)
 
 
-def poll(look: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
-    """What `look` returns as soon as it is true; fails if it isn't within the seconds."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"nothing seen within {seconds:.0f} s"
-        time.sleep(0.1)
-    return seen
-
-
 def command(*words: object) -> subprocess.CompletedProcess[str]:
-    """`prefect …` at the tests' server, with this test's result storage."""
+    """Run `prefect …` at the tests' server, with this test's result storage."""
     from prefect.settings import get_current_settings
 
     env = {**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)}
     call = [sys.executable, "-m", "prefect", *map(str, words)]
     return subprocess.run(call, env=env, capture_output=True, text=True, timeout=WAIT_SECONDS)
-
-
-def events(name: str, run: UUID) -> list[dict[str, Any]]:
-    """The events of that name about the flow run, or about what happened to it."""
-    with client() as api:
-        found = api.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}, "limit": 50}).json()
-    return [event for event in found["events"] if f"prefect.flow-run.{run}" in str(event)]
-
-
-@contextmanager
-def automatic_retry() -> Iterator[None]:
-    """An automation that schedules a run again whenever it is Crashed."""
-    from prefect.automations import Automation
-    from prefect.client.schemas.objects import StateType
-    from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import EventTrigger
-
-    crash = EventTrigger(expect={"prefect.flow-run.Crashed"}, threshold=1)
-    again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)
-    automation = Automation(name="retry what crashed", trigger=crash, actions=[again]).create()
-    try:
-        yield
-    finally:
-        automation.delete()
-
-
-def run_with(parameters: dict[str, Any]) -> UUID:
-    """The newest flow run with these parameters."""
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    with client() as api:
-        runs = api.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
-    return next(its.id for its in runs if its.parameters == parameters)
 
 
 def pid(run: UUID) -> int:
@@ -169,55 +214,97 @@ def pid(run: UUID) -> int:
 
 
 def state(run: UUID) -> State:
+    """The flow run's state now."""
     with client() as api:
         return api.read_flow_run(run).state
 
 
-def wait_for(run: UUID, *names: str) -> State:
-    """The flow run's state, as soon as it has one of the names; by default as soon as it has ended."""
-    return poll(lambda: (its := state(run)) and (its.name in names if names else its.is_final()) and its)
+def history(run: UUID) -> list[State]:
+    """All states that the flow run has had, in time."""
+    with client() as api:
+        return sorted(api.read_flow_run_states(run), key=lambda state: state.timestamp)
 
 
-def task_runs(run: UUID, count: int) -> list[TaskRun]:
+def log(run: UUID) -> list[str]:
+    """The messages that the flow run and its tasks have logged, in time."""
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+
+    with client() as api:
+        lines = api.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
+    return [line.message for line in sorted(lines, key=lambda line: line.timestamp)]
+
+
+def events(name: str, run: UUID) -> list[dict[str, Any]]:
+    """The events of that name about the flow run, or about what happened to it."""
+    with client() as api:
+        found = api.request("POST", "/events/filter", json={"filter": {"event": {"name": [name]}}, "limit": 50}).json()
+    return [event for event in found["events"] if f"prefect.flow-run.{run}" in str(event)]
+
+
+def run_with(parameters: dict[str, Any]) -> UUID:
+    """The newest flow run with these parameters."""
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    with client() as api:
+        runs = api.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=20)
+    return next(run.id for run in runs if run.parameters == parameters)
+
+
+def task_runs(run: UUID, count: int = 0) -> list[TaskRun]:
     """The flow run's task runs by name, as soon as `count` have ended: the server learns of them from events."""
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    def ended() -> list[TaskRun]:
-        only = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+    def found() -> list[TaskRun]:
         with client() as api:
-            found = api.read_task_runs(flow_run_filter=only)
-        return found if sum(map(has_ended, found)) >= count else []
+            return api.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
 
-    return sorted(poll(ended) if count else ended(), key=lambda its: (its.name, its.expected_start_time))
+    watch.until(lambda: sum(map(has_ended, found())) >= count, WAIT_SECONDS)
+    return sorted(found(), key=lambda task_run: (task_run.name, task_run.expected_start_time))
+
+
+def has_ended(task_run: TaskRun) -> bool:
+    """Whether the task run has a final state; the server may know of it before it knows any state."""
+    return bool(task_run.state and task_run.state.is_final())
+
+
+def states(run: UUID, count: int = 0) -> dict[str, str]:
+    """The state of each task run by its name, as soon as `count` have ended; of two of one name, the later one's."""
+    return {task_run.name: task_run.state_name for task_run in task_runs(run, count)}
+
+
+def attempts(run: UUID, count: int = 0) -> dict[str, int]:
+    """How often each task was tried, by its name, as soon as `count` task runs have ended; a Cached one was not."""
+    tries: dict[str, int] = {}
+    for task_run in task_runs(run, count):
+        tried = 0 if task_run.state_name == "Cached" else task_run.run_count
+        tries[task_run.name] = tries.get(task_run.name, 0) + tried
+    return tries
 
 
 def running(run: UUID) -> TaskRun:
     """A task run of the flow run that is Running, as soon as the server knows of one."""
-    return poll(lambda: next((its for its in task_runs(run, 0) if its.state_name == "Running"), None))
+    return watch.until(lambda: next((found for found in task_runs(run) if found.state_name == "Running"), None))
 
 
-def named(name: str, run: UUID) -> TaskRun:
+def task_run(name: str, run: UUID) -> TaskRun:
     """The flow run's only task run of that name, when it has ended."""
-    return poll(lambda: next((its for its in task_runs(run, 1) if its.name == name and has_ended(its)), None))
+    return watch.until(
+        lambda: next((found for found in task_runs(run, 1) if found.name == name and has_ended(found)), None)
+    )
 
 
-def has_ended(run: TaskRun) -> bool:
-    """Whether the task run has a final state; the server may know of it before it knows any state."""
-    return bool(run.state and run.state.is_final())
-
-
-def run_history(run: UUID) -> list[State]:
-    """All states that the flow run has had, in time."""
-    with client() as api:
-        return sorted(api.read_flow_run_states(run), key=lambda its: its.timestamp)
-
-
-def history(run: TaskRun) -> list[State]:
+def task_history(task_run: TaskRun) -> list[State]:
     """All states that the task run has had, in time; the last of them may come late."""
 
-    def states() -> list[State]:
+    def ended() -> list[State] | None:
         with client() as api:
-            found = api.read_task_run_states(run.id)
-        return found if any(its.is_final() for its in found) else []
+            states = api.read_task_run_states(task_run.id)
+        return states if any(state.is_final() for state in states) else None
 
-    return sorted(poll(states), key=lambda its: its.timestamp)
+    return sorted(watch.until(ended, WAIT_SECONDS), key=lambda state: state.timestamp)
+
+
+def delays(task_run: TaskRun) -> list[float]:
+    """Seconds that the task run had to wait for each further try, from AwaitingRetry to the scheduled time."""
+    waits = [state for state in task_history(task_run) if state.name == "AwaitingRetry"]
+    return [(state.state_details.scheduled_time - state.timestamp).total_seconds() for state in waits]

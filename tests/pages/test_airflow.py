@@ -20,7 +20,8 @@ from shared.lib import registry, tracking
 from shared.runtime import records
 from shared.settings import Settings
 from tests.faults import Kill
-from tests.live.airflow import Engine, conf, poll
+from tests.live.airflow import Engine, Run, conf
+from tests.live.watch import until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
@@ -54,11 +55,11 @@ def command(settings: Settings) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def run(place: SimpleNamespace) -> str:
-    """The id of a run on the small slice that has succeeded."""
-    run_id = place.engine.start(DAG, conf("2013-06", place.small))
-    assert place.engine.end(DAG, run_id) == "success"
-    return run_id
+def run(place: SimpleNamespace) -> Run:
+    """A run on the small slice that has succeeded."""
+    run = place.engine.start(DAG, conf("2013-06", place.small))
+    assert place.engine.wait(run) == "success"
+    return run
 
 
 def press_trigger(shown: Page, place: SimpleNamespace, month: str, settings: Settings) -> None:
@@ -73,26 +74,26 @@ def press_trigger(shown: Page, place: SimpleNamespace, month: str, settings: Set
     form.get_by_role("button", name="Trigger", exact=True).click()
 
 
-def trigger(shown: Page, place: SimpleNamespace, month: str = "2013-06", settings: Settings = DEFAULTS) -> str:
-    """Start a run by the form; returns the id of the run to whose page that leads."""
+def trigger(shown: Page, place: SimpleNamespace, month: str = "2013-06", settings: Settings = DEFAULTS) -> Run:
+    """Start a run by the form; returns the run to whose page that leads."""
     press_trigger(shown, place, month, settings)
     shown.wait_for_url("**/runs/**")
-    return unquote(shown.url.partition("/runs/")[2])
+    return Run(DAG, unquote(shown.url.partition("/runs/")[2]))
 
 
-def materialize(shown: Page, place: SimpleNamespace) -> str:
+def materialize(shown: Page, place: SimpleNamespace) -> Run:
     """Start a run by asking for a new champion in the list of assets; the run has the Dag's defaults."""
     before = place.engine.runs(DAG)
     shown.goto(f"{place.url}/assets")
     shown.get_by_role("row", name="late_flights_champion").get_by_label("Create Event").click()
     shown.get_by_role("dialog").get_by_text("Materialize", exact=True).click()
     shown.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
-    (run_id,) = poll(lambda: set(place.engine.runs(DAG)) - set(before))
-    return str(run_id)
+    (run,) = until(lambda: set(place.engine.runs(DAG)) - set(before))
+    return run
 
 
-def trained(place: SimpleNamespace, run_id: str, state: str = "success") -> list[dict[str, Any]]:
-    tasks = place.engine.tasks(DAG, run_id).items()
+def trained(place: SimpleNamespace, run: Run, state: str = "success") -> list[dict[str, Any]]:
+    tasks = place.engine.tasks(run).items()
     return [its for name, its in tasks if name.startswith("train ") and its["state"] == state]
 
 
@@ -103,13 +104,13 @@ def nothing_runs_in_mlflow(settings: Settings) -> bool:
 
 def test_form_starts_a_run_on_the_default_data(place: SimpleNamespace, tmp_path: Path) -> None:
     with page(tmp_path) as shown:
-        run_id = trigger(shown, place)
+        started = trigger(shown, place)
         expect(shown.get_by_text("Success", exact=True).first).to_be_visible()
-        assert place.engine.end(DAG, run_id) == "success"
+        assert place.engine.wait(started) == "success"
         shown.reload()
         expect(shown.get_by_text("2013-06: promote")).to_be_visible()  # the note
     success = records.path_of_success("airflow", "2013-06", place.home)
-    assert json.loads(success.read_text())["run_id"] == run_id
+    assert json.loads(success.read_text())["run_id"] == started.run_id
 
 
 def test_bad_month_in_the_form_gets_a_message(place: SimpleNamespace, tmp_path: Path) -> None:
@@ -120,9 +121,9 @@ def test_bad_month_in_the_form_gets_a_message(place: SimpleNamespace, tmp_path: 
     assert place.engine.runs(DAG) == before
 
 
-def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: str, tmp_path: Path) -> None:
+def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
     with page(tmp_path) as shown:
-        shown.goto(f"{place.url}/dags/{DAG}/runs/{quote(run)}")
+        shown.goto(f"{place.url}/dags/{DAG}/runs/{quote(run.run_id)}")
         expect(shown.get_by_text("Partition Key").locator("..")).to_contain_text("2013-06")
         expect(shown.get_by_role("link", name="MLflow")).to_have_attribute("href", re.compile("/runs/[0-9a-f]+"))
         shown.get_by_role("link", name="Report").click()
@@ -130,7 +131,7 @@ def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: str, tmp_
         for row in ("challenger all", "base rate JFK", "EWR boosting60", "JFK logistic", "LGA boosting20"):
             expect(report.get_by_role("row", name=row)).to_have_count(1)
         expect(report.locator("svg polyline").first).to_be_visible()
-        shown.goto(f"{place.url}/dags/{DAG}/runs/{quote(run)}/tasks/evaluate/details")
+        shown.goto(f"{place.url}/dags/{DAG}/runs/{quote(run.run_id)}/tasks/evaluate/details")
         expect(shown.get_by_role("link", name="MLflow")).to_have_attribute("href", re.compile("/runs/[0-9a-f]+"))
         shown.goto(f"{place.url}/dags/{DAG}")
         expect(shown.get_by_text("Owner").locator("..")).to_contain_text("triptych")
@@ -146,11 +147,11 @@ def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: str, tmp_
             expect(shown.locator(".react-flow").get_by_text(asset, exact=True)).to_be_attached()
 
 
-def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamespace, run: str, tmp_path: Path) -> None:
+def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
     of_dag = ("", "/runs", "/tasks", "/calendar", "/backfills", "/events", "/code", "/details", "/tasks/train")
     of_run = ("", "/events", "/code", "/details", "/plugin/report", "/tasks/evaluate")
     lists = ("dags", "dag_runs", "task_instances", "assets", "xcoms", "pools", "plugins", "variables", "connections")
-    paths = [f"dags/{DAG}{its}" for its in of_dag] + [f"dags/{DAG}/runs/{quote(run)}{its}" for its in of_run]
+    paths = [f"dags/{DAG}{its}" for its in of_dag] + [f"dags/{DAG}/runs/{quote(run.run_id)}{its}" for its in of_run]
     with page(tmp_path) as shown:
         for path in ("", *paths, *lists, "providers", "events", "jobs", "required_actions"):
             shown.goto(f"{place.url}/{path}")
@@ -159,47 +160,47 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamesp
         shown.goto(f"{place.url}/docs")
 
 
-def test_run_stopped_in_the_page_ends_within_seconds(place: SimpleNamespace, run: str, tmp_path: Path) -> None:
+def test_run_stopped_in_the_page_ends_within_seconds(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
     before = registry.aliases(place.small)
     with page(tmp_path) as shown:
-        run_id = trigger(shown, place, "2013-03")
-        poll(lambda: trained(place, run_id, "running"))
+        started = trigger(shown, place, "2013-03")
+        until(lambda: trained(place, started, "running"))
         shown.get_by_role("button", name="Mark Dag Run as").click()
         shown.get_by_test_id("mark-run-as-failed").click()
         shown.get_by_role("dialog").get_by_role("button", name="Confirm").click()
-        poll(lambda: place.engine.state(DAG, run_id) == "failed", 20)
+        until(lambda: place.engine.state(started) == "failed", 20)
         shown.reload()
         expect(shown.get_by_text(records.STOPPED)).to_be_visible()
-    poll(lambda: nothing_runs_in_mlflow(place.small), 20)
+    until(lambda: nothing_runs_in_mlflow(place.small), 20)
     record = records.read("airflow", "2013-03", place.home)
-    assert (record.run_id, record.state, record.error) == (run_id, "failed", records.STOPPED)
+    assert (record.run_id, record.state, record.error) == (started.run_id, "failed", records.STOPPED)
     assert registry.aliases(place.small) == before
     again = place.engine.start(DAG, {"month": "2013-03"})
-    assert place.engine.end(DAG, again) == "success"
-    assert not trained(place, run_id, "running")
+    assert place.engine.wait(again) == "success"
+    assert not trained(place, started, "running")
 
 
 @pytest.mark.parametrize("start", [trigger, materialize])
 def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
-    start: Callable[[Page, SimpleNamespace], str], place: SimpleNamespace, tmp_path: Path
+    start: Callable[[Page, SimpleNamespace], Run], place: SimpleNamespace, tmp_path: Path
 ) -> None:
     with page(tmp_path) as shown:
-        run_id = start(shown, place)
-        poll(lambda: len(trained(place, run_id)) > 1)
+        run = start(shown, place)
+        until(lambda: len(trained(place, run)) > 1)
         place.kill.at("shared.stages.train:split")
-        assert place.engine.end(DAG, run_id) == "success"
-    assert sorted(its["try_number"] for its in trained(place, run_id)) == [1] * 8 + [2]
+        assert place.engine.wait(run) == "success"
+    assert sorted(its["try_number"] for its in trained(place, run)) == [1] * 8 + [2]
 
 
-def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(place: SimpleNamespace, run: str) -> None:
+def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(place: SimpleNamespace, run: Run) -> None:
     interrupted = place.engine.runs(DAG)[: len(INTERRUPTS)]
-    for run_id in interrupted:
-        assert place.engine.get(f"dags/{DAG}/dagRuns/{run_id}")["note"].startswith(f"2013-06: {records.STOPPED}")
-        assert place.engine.state(DAG, run_id) == "failed"
-        assert set(place.engine.states(DAG, run_id).values()) <= {"success", "failed", "skipped"}
+    for one in interrupted:
+        assert place.engine.get(f"dags/{DAG}/dagRuns/{one.run_id}")["note"].startswith(f"2013-06: {records.STOPPED}")
+        assert place.engine.state(one) == "failed"
+        assert set(place.engine.states(one).values()) <= {"success", "failed", "skipped"}
     assert place.engine.get("pools/train")["occupied_slots"] == 0
     assert nothing_runs_in_mlflow(place.small)
-    assert place.engine.state(DAG, run) == "success"
+    assert place.engine.state(run) == "success"
 
 
 def test_command_shows_its_run_in_the_ui_that_is_up(place: SimpleNamespace, tmp_path: Path) -> None:

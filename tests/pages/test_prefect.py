@@ -19,14 +19,14 @@ from shared.runtime import records
 from shared.settings import Settings
 from tests.conformance.test_conformance import aliases
 from tests.faults import Kill
-from tests.live.prefect import poll
+from tests.live.watch import until
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 MONTH = "2013-06"
-FAMILIES = ["logistic", "tests.retries.test_prefect:slow"]  # the second one waits until the test lets it go on
+FAMILIES = ["logistic", "tests.shared.families:waiting"]  # the second one waits until the test lets it go on
 SECTIONS = ("dashboard", "runs", "flows", "deployments", "work-pools", "work-pools/create", "blocks", "blocks/catalog")
 SECTIONS += ("variables", "automations", "events", "concurrency-limits", "artifacts", "settings")
 IN_V1 = ("", "/runs", "/deployments", "/blocks/catalog", "/settings")  # the old pages, a click away
@@ -45,7 +45,7 @@ class UI(NamedTuple):
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask Prefect's API; while its database is locked, it answers 503."""
-        answer = poll(
+        answer = until(
             lambda: (its := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and its
         )
         return answer.raise_for_status().json()
@@ -53,9 +53,13 @@ class UI(NamedTuple):
     def runs(self) -> list[dict[str, Any]]:
         return self.post("flow_runs/filter", {})
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        (found,) = self.post("deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+        return found
+
     def start(self, source: Path, **parameters: Any) -> str:
         """Ask the deployment for a run on the small slice, as its form does; the address of the run's page."""
-        (deployment,) = self.post("deployments/filter", {})
+        deployment = self.deployment("monthly-retraining")
         asked = {"month": MONTH, "source": str(source), "min_rows": 100, **parameters}
         run = self.post(f"deployments/{deployment['id']}/create_flow_run", {"parameters": asked})
         return f"{self.url}/v2/runs/flow-run/{run['id']}"
@@ -124,7 +128,7 @@ def test_bad_month_in_the_form_gets_a_message(shown: UI, tmp_path: Path) -> None
 
 
 def test_pages_show_what_the_run_has_made(shown: UI, first: str, tmp_path: Path) -> None:
-    (deployment,) = shown.post("deployments/filter", {})
+    deployment = shown.deployment("monthly-retraining")
     with page(tmp_path) as browser:
         browser.goto(f"{shown.url}/v2/deployments/deployment/{deployment['id']}?tab=Description")
         expect(browser.get_by_text("Retrains the model that tells")).to_be_visible()
@@ -141,6 +145,40 @@ def test_pages_show_what_the_run_has_made(shown: UI, first: str, tmp_path: Path)
         expect(link).to_have_attribute("href", re.compile("/#/experiments/"))
         artifact(browser, shown.url, made["calibration"], "Calibration on")
         assert browser.locator("img[src^=data]").evaluate("picture => picture.decode().then(() => picture.width)") > 100
+
+
+def test_assets_have_no_page_but_events_in_the_feed(shown: UI, first: str, tmp_path: Path) -> None:
+    with page(tmp_path) as browser:
+        browser.goto(f"{shown.url}/v2/events")
+        expect(browser.get_by_text("triptych://model").first).to_be_visible()
+        assert browser.get_by_role("link", name="Assets").count() == 0
+
+
+def test_schedule_is_off_and_its_switch_outlives_the_next_deployment(
+    shown: UI, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (schedule,) = shown.deployment("first-of-the-month")["schedules"]
+    assert not schedule["active"]
+    with page(tmp_path) as browser:
+        browser.goto(f"{shown.url}/v2/deployments/deployment/{shown.deployment('first-of-the-month')['id']}")
+        switch = browser.get_by_role("switch", name="toggle")
+        switch.click()
+        expect(switch).to_be_checked()
+    monkeypatch.setenv("PREFECT_API_URL", f"{shown.url}/api")
+    deploy_again(shown.url)
+    (schedule,) = shown.deployment("first-of-the-month")["schedules"]
+    assert schedule["active"]
+
+
+def deploy_again(url: str) -> None:
+    """What the UI's command does when it is started again."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from prefect_impl import serve
+
+    with temporary_settings({PREFECT_API_URL: f"{url}/api"}), get_client(sync_client=True) as api:
+        serve.deploy(api)
 
 
 def artifact(browser: Page, url: str, name: str, shows: str) -> None:
@@ -164,7 +202,7 @@ def test_run_stopped_in_the_page_ends_within_seconds(shown: UI, first: str, sour
     before = aliases(shown.settings)
     with page(tmp_path) as browser:
         browser.goto(shown.start(source, families=FAMILIES))
-        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible(timeout=200_000)
         began = time.monotonic()
         press(browser, "Cancel", "Cancel Flow Run")
         expect_state(browser, "Cancelled")
@@ -186,13 +224,14 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
     shown.go.unlink(missing_ok=True)
     with page(tmp_path) as browser:
         browser.goto(shown.start(source, families=FAMILIES, seed=1))
-        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible()
+        expect(browser.get_by_text("JFK/logistic: Brier score")).to_be_visible(timeout=200_000)
         shown.kill.at("shared.stages.train:split")
         shown.go.touch()
-        expect_state(browser, "Crashed")
-        poll(lambda: records.read("prefect", MONTH, shown.home).state == "failed")
-        press(browser, "Retry", "Retry")
-        expect_state(browser, "Completed")
+        until(lambda: shown.kill.killed)
+        expect_state(browser, "Completed")  # the automation has run it again
+        run = browser.url.partition("?")[0].rpartition("/")[2]
+    states = [state["name"] for state in httpx.get(f"{shown.url}/api/flow_run_states/?flow_run_id={run}").json()]
+    assert {"Crashed", "AwaitingRetry"} <= set(states)
     record = records.read("prefect", MONTH, shown.home)
     trained = [its.key for its in record.stages if its.stage == "train" and its.state == "success"]
     assert trained == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in FAMILIES]

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from shared import plain
-from shared.lib.serving import create_app, running
+from shared.lib.serving import create_app, serve_in_thread
 from shared.settings import Settings
 from tests.pages.browser import page
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def url(home: Path, source: Path) -> Iterator[str]:
     settings = Settings(source=str(source), min_rows=100, families=("logistic",))
     plain.run("2013-06", settings)
-    with running(create_app(settings)) as url:
+    with serve_in_thread(create_app(settings)) as url:
         yield url
 
 

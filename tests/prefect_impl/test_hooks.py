@@ -7,7 +7,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import AwaitingRetry, Cancelling, Completed, Running
 
-from prefect_impl import hooks, server
+from prefect_impl import hooks
+from prefect_impl.home import ensure_server
 from prefect_impl.pipeline import late_flights
 from shared.runtime import running
 from shared.settings import Settings
@@ -27,7 +28,7 @@ def test_run_whose_process_is_gone_is_ended_unless_it_has_or_waits_for_its_retry
     before: State, after: str, home: Path
 ) -> None:
     settings = Settings(tool="prefect")
-    server.ensure()
+    ensure_server()
     with get_client(sync_client=True) as api:
         run = api.create_flow_run(late_flights, parameters={"month": "2013-06"}, state=before)
         (running.folder(settings) / str(run.id)).touch()

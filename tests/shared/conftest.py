@@ -15,12 +15,12 @@ import polars as pl
 import pytest
 
 from shared.contracts import Batch, Deployment, Evaluation, Features, Plan, Trained, Validated
-from shared.lib import store
+from shared.lib import feature_table, store
 from shared.lib.source import LOOKUPS, default_source
 from shared.settings import ROOT, Settings
 from shared.stages.deploy import deploy
 from shared.stages.evaluate import evaluate
-from shared.stages.features import features, read
+from shared.stages.features import features
 from shared.stages.ingest import ingest
 from shared.stages.plan import plan
 from shared.stages.train import train
@@ -43,7 +43,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 
-class Made(NamedTuple):
+class StageResults(NamedTuple):
     """The stages' results on the slice, and the folder that holds their files."""
 
     store: Path
@@ -111,32 +111,34 @@ def settings(new_home: Callable[..., Settings], tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def made(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Made:
+def results(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> StageResults:
     settings = new_home(tmp_path_factory.mktemp("made") / HOME)
     batch = ingest(MONTH, settings)
     validated = validate(batch, settings)
     table = features(validated, settings)
     planned = plan(table, "made", settings)
     trained = tuple(train(candidate, planned, settings) for candidate in planned.candidates)
-    return Made(settings.store, batch, validated, table, trained)
+    return StageResults(settings.store, batch, validated, table, trained)
 
 
 @pytest.fixture
-def planned(made: Made, settings: Settings) -> Plan:
-    shutil.copytree(made.store, settings.store)
-    return plan(made.features, "test", settings)
+def planned(results: StageResults, settings: Settings) -> Plan:
+    shutil.copytree(results.store, settings.store)
+    return plan(results.features, "test", settings)
 
 
 @pytest.fixture
-def evaluated(planned: Plan, made: Made, settings: Settings) -> Evaluation:
-    return evaluate(planned, made.trained, settings)
+def evaluated(planned: Plan, results: StageResults, settings: Settings) -> Evaluation:
+    return evaluate(planned, results.trained, settings)
 
 
 @pytest.fixture(scope="session")
-def in_service(made: Made, new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> InService:
+def in_service(
+    results: StageResults, new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> InService:
     settings = new_home(tmp_path_factory.mktemp("in-service") / HOME)
-    shutil.copytree(made.store, settings.store)
-    evaluation = evaluate(plan(made.features, "test", settings), made.trained, settings)
+    shutil.copytree(results.store, settings.store)
+    evaluation = evaluate(plan(results.features, "test", settings), results.trained, settings)
     return InService(settings, evaluation, deploy(evaluation, settings))
 
 
@@ -154,9 +156,9 @@ def altered(settings: Settings) -> Callable[[Features, pl.DataFrame], Features]:
 
 
 @pytest.fixture(scope="session")
-def rows(made: Made) -> pl.DataFrame:
+def rows(results: StageResults) -> pl.DataFrame:
     """The slice's features."""
-    return read(made.features.file, made.store)
+    return feature_table.read(results.features.file, results.store)
 
 
 @pytest.fixture(scope="session")

@@ -45,12 +45,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str | int | None:
 def test_mistake_is_told_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, vendor: Path, arguments: list[str], words: list[str]
 ) -> None:
-    said = run(monkeypatch, *arguments, "--source", str(vendor))
+    message = run(monkeypatch, *arguments, "--source", str(vendor))
 
-    assert isinstance(said, str)
-    assert said.startswith("error: ")
-    assert "\n" not in said
-    assert [word for word in words if word not in said] == []
+    assert isinstance(message, str)
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    assert [word for word in words if word not in message] == []
     assert not settings.store.exists()
     assert not (settings.home / "records").exists()
 

@@ -47,7 +47,7 @@ def processes_of(checkout: Path) -> list[str]:
 def interrupt(command: list[str], checkout: Path, begun: Callable[[str], bool]) -> str:
     """Run the command, press Ctrl-C as soon as it has said what shows that it has begun; returns all that it said."""
     environment = {name: value for name, value in os.environ.items() if name not in ("TRIPTYCH_HOME", "MAKEFLAGS")}
-    log = checkout / ".local" / "said"
+    log = checkout / ".local" / "output"
     with log.open("w") as output, subprocess.Popen(
         command, cwd=checkout, env=environment, start_new_session=True, stdout=output, stderr=output
     ) as process:  # fmt: skip
@@ -69,30 +69,30 @@ def interrupt(command: list[str], checkout: Path, begun: Callable[[str], bool]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["=== plain", "shared.stages.train"])
 def test_interrupted_demo_says_so_and_leaves_nothing(checkout: Path, word: str) -> None:
-    said = interrupt([sys.executable, "-m", "tools.demo"], checkout, lambda said: word in said)
+    output = interrupt([sys.executable, "-m", "tools.demo"], checkout, lambda output: word in output)
 
-    assert said.endswith("\nthe demo was stopped; make demo begins it anew\n"), said
-    assert "Traceback" not in said
+    assert output.endswith("\nthe demo was stopped; make demo begins it anew\n"), output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
 def test_interrupted_tests_say_so_and_leave_nothing(checkout: Path) -> None:
-    def pytest_runs(said: str) -> bool:
+    def pytest_runs(output: str) -> bool:
         return any("bin/python -m pytest" in line for line in processes_of(checkout))
 
-    said = interrupt([sys.executable, "-m", "tools.test", "-k", "test_nothing_is_pickled"], checkout, pytest_runs)
+    output = interrupt([sys.executable, "-m", "tools.test", "-k", "test_nothing_is_pickled"], checkout, pytest_runs)
 
-    assert said.endswith("\nthe tests were stopped\n"), said
-    assert "Traceback" not in said
+    assert output.endswith("\nthe tests were stopped\n"), output
+    assert "Traceback" not in output
 
 
 def test_interrupted_set_up_says_so_and_leaves_nothing_half_made(checkout: Path) -> None:
     (checkout / ".local" / "env").unlink()
 
-    said = interrupt(["sh", "tools/setup.sh", "dagster"], checkout, lambda said: "…" in said)
+    output = interrupt(["sh", "tools/setup.sh", "dagster"], checkout, lambda output: "…" in output)
 
-    assert said.splitlines()[-1] == "stopped; the same command goes on where it was"
-    assert "Traceback" not in said
+    assert output.splitlines()[-1] == "stopped; the same command goes on where it was"
+    assert "Traceback" not in output
     assert not (checkout / ".local" / "env" / "dagster" / ".ready").exists()
 
 

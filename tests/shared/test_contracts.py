@@ -10,13 +10,13 @@ from shared.settings import Settings
 
 
 @pytest.fixture
-def references(made: Any, planned: Any, in_service: Any) -> list[Contract]:
+def references(results: Any, planned: Any, in_service: Any) -> list[Contract]:
     return [
-        made.batch,
-        made.validated,
-        made.features,
+        results.batch,
+        results.validated,
+        results.features,
         planned,
-        *made.trained,
+        *results.trained,
         in_service.evaluation,
         in_service.deployment,
     ]
@@ -35,14 +35,14 @@ def test_references_can_not_be_changed(references: list[Contract]) -> None:
             setattr(reference, next(iter(type(reference).model_fields)), None)
 
 
-def test_unknown_field_is_refused(made: Any) -> None:
+def test_unknown_field_is_refused(results: Any) -> None:
     with pytest.raises(ValidationError, match="extra"):
-        Batch.model_validate(made.batch.model_dump() | {"extra": 1})
+        Batch.model_validate(results.batch.model_dump() | {"extra": 1})
 
 
-def test_file_paths_are_relative_to_the_store(made: Any) -> None:
-    for file in (*made.batch.files, made.features.file, *(its.model for its in made.trained)):
-        assert (made.store / file.path).is_file()
+def test_file_paths_are_relative_to_the_store(results: Any) -> None:
+    for file in (*results.batch.files, results.features.file, *(trained.model for trained in results.trained)):
+        assert (results.store / file.path).is_file()
         assert not file.path.startswith("/")
 
 

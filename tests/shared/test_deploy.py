@@ -16,10 +16,11 @@ import yaml
 
 from shared.contracts import Deployment, Evaluation, PermanentError
 from shared.lib import registry, tracking
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
+from shared.lib.model import fingerprint, routed
 from shared.settings import Settings
 from shared.stages.deploy import SIGNATURE, deploy, register
-from shared.stages.evaluate import evaluate, fingerprint, routed
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
+from shared.stages.evaluate import evaluate
 from shared.stages.plan import plan
 
 MONTH = "2013-05"
@@ -44,7 +45,7 @@ def folder_of(version: str, settings: Settings) -> Path:
 
 
 def target(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(month=MONTH).select(FEATURES)
+    return rows.filter(month=MONTH).select(FEATURE_COLUMNS)
 
 
 def register_only(evaluation: Evaluation, settings: Settings, rows: pl.DataFrame) -> str:
@@ -53,9 +54,11 @@ def register_only(evaluation: Evaluation, settings: Settings, rows: pl.DataFrame
     return str(register(challenger, evaluation, target(rows), settings).version)
 
 
-def other_challenger(evaluation: Evaluation, made: Any) -> Evaluation:
+def other_challenger(evaluation: Evaluation, results: Any) -> Evaluation:
     """The evaluation of another model: LGA's other candidate."""
-    second = next(its for its in made.trained if its.candidate.origin == "LGA" and its != evaluation.best["LGA"])
+    second = next(
+        model for model in results.trained if model.candidate.origin == "LGA" and model != evaluation.best["LGA"]
+    )
     return evaluation.model_copy(
         update={"best": {**evaluation.best, "LGA": second}, "challenger_fingerprint": "f" * 64}
     )
@@ -95,12 +98,12 @@ def test_registered_model_has_signature_example_and_pinned_packages(in_service: 
     info = yaml.safe_load((folder / "MLmodel").read_text())
     inputs = json.loads(info["signature"]["inputs"])
     example = json.loads((folder / info["saved_input_example_info"]["artifact_path"]).read_text())
-    assert [column["name"] for column in inputs] == list(FEATURES)
+    assert [column["name"] for column in inputs] == list(FEATURE_COLUMNS)
     types = {column["name"]: column["type"] for column in inputs}
     assert {types[name] for name in NUMERIC} == {"double"}
     assert {types[name] for name in ("origin", *CATEGORICAL)} == {"string"}
     assert json.loads(info["signature"]["outputs"])[0]["tensor-spec"] == {"dtype": "float64", "shape": [-1, 2]}
-    assert example["columns"] == list(FEATURES)
+    assert example["columns"] == list(FEATURE_COLUMNS)
     assert len(example["data"]) == 3
     assert all("==" in line for line in (folder / "requirements.txt").read_text().split())
 
@@ -161,10 +164,10 @@ def test_second_time_changes_nothing_and_says_so(
 
 
 def test_better_model_follows_and_the_old_one_is_kept_as_previous(
-    evaluated: Evaluation, made: Any, settings: Settings, rows: pl.DataFrame
+    evaluated: Evaluation, results: Any, settings: Settings, rows: pl.DataFrame
 ) -> None:
     deploy(evaluated, settings)
-    following = other_challenger(evaluated, made).model_copy(update={"champion_version": "1"})
+    following = other_challenger(evaluated, results).model_copy(update={"champion_version": "1"})
 
     deployment = deploy(following, settings)
 
@@ -176,8 +179,8 @@ def test_deploying_twice_at_once_gives_one_version(evaluated: Evaluation, settin
     with ThreadPoolExecutor(2) as pool:
         deployments = list(pool.map(lambda _: deploy(evaluated, settings), range(2)))
 
-    assert sorted(its.changed for its in deployments) == [False, True]
-    assert {its.version for its in deployments} == {"1"}
+    assert sorted(deployment.changed for deployment in deployments) == [False, True]
+    assert {deployment.version for deployment in deployments} == {"1"}
     assert versions(settings) == ["1"]
     assert aliases(settings) == {"champion": "1"}
 
@@ -212,10 +215,10 @@ def test_failed_smoke_test_leaves_no_alias_when_there_was_none(
 
 
 def test_failed_smoke_test_leaves_the_champion_in_service(
-    evaluated: Evaluation, made: Any, settings: Settings, rows: pl.DataFrame
+    evaluated: Evaluation, results: Any, settings: Settings, rows: pl.DataFrame
 ) -> None:
     deploy(evaluated, settings)
-    following = other_challenger(evaluated, made).model_copy(update={"champion_version": "1"})
+    following = other_challenger(evaluated, results).model_copy(update={"champion_version": "1"})
     corrupt(folder_of(register_only(following, settings, rows), settings))
 
     with pytest.raises(PermanentError, match="smoke test of version 2 failed"):
@@ -228,13 +231,13 @@ def test_failed_smoke_test_leaves_the_champion_in_service(
 
 
 def test_model_that_answers_otherwise_than_evaluated_is_refused(
-    evaluated: Evaluation, made: Any, settings: Settings, rows: pl.DataFrame
+    evaluated: Evaluation, results: Any, settings: Settings, rows: pl.DataFrame
 ) -> None:
     folder = folder_of(register_only(evaluated, settings, rows), settings)
-    other = other_challenger(evaluated, made).model_copy(update={"challenger_fingerprint": "e" * 64})
+    other = other_challenger(evaluated, results).model_copy(update={"challenger_fingerprint": "e" * 64})
     shutil.copyfile(folder_of(register_only(other, settings, rows), settings) / "model.skops", folder / "model.skops")
 
-    with pytest.raises(PermanentError, match="version 1 answers otherwise than the evaluated model"):
+    with pytest.raises(PermanentError, match="version 1 answers with other probabilities than the evaluated model"):
         deploy(evaluated, settings)
 
     assert aliases(settings) == {}
@@ -250,10 +253,10 @@ def test_error_of_a_smoke_test_is_one_sentence(evaluated: Evaluation, settings: 
 
 
 def test_champion_that_changed_since_the_evaluation_is_refused(
-    evaluated: Evaluation, made: Any, settings: Settings
+    evaluated: Evaluation, results: Any, settings: Settings
 ) -> None:
     deploy(evaluated, settings)
-    late = other_challenger(evaluated, made)
+    late = other_challenger(evaluated, results)
     assert late.champion_version is None
 
     with pytest.raises(PermanentError, match=r"version 1 now.*compared with version None.*run the month again"):
@@ -263,11 +266,11 @@ def test_champion_that_changed_since_the_evaluation_is_refused(
     assert aliases(settings) == {"champion": "1"}
 
 
-def test_evaluation_after_the_deployment_finds_the_same_model_in_service(in_service: Any, made: Any) -> None:
+def test_evaluation_after_the_deployment_finds_the_same_model_in_service(in_service: Any, results: Any) -> None:
     settings, evaluation, _ = in_service
     planned = plan(evaluation.features, "another run", settings)
 
-    again = evaluate(planned, made.trained, settings)
+    again = evaluate(planned, results.trained, settings)
 
     assert (again.decision, again.champion_version) == ("keep", "1")
     assert again.champion == again.challenger

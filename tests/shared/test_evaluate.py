@@ -1,7 +1,5 @@
 """Stage 6: the best candidate of each airport, honest scores, and the decision that follows from them."""
 
-import hashlib
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,38 +10,36 @@ import pytest
 import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from shared.contracts import Evaluation, Features, PermanentError, Plan, Score, Trained
+from shared.contracts import Evaluation, Features, PermanentError, Plan, Scores, Trained
 from shared.lib import store, tracking
+from shared.lib.model import fingerprint, routed
 from shared.settings import Settings
 from shared.stages.evaluate import (
+    Challenger,
+    Champion,
     best_by_origin,
-    calibration_error,
     decide,
     evaluate,
-    fingerprint,
     late_rate,
     no_skill,
-    routed,
-    score,
     seen_until,
 )
 
 MONTH = "2013-05"
 
 
-def with_briers(made: Any, *briers: float) -> list[Trained]:
+def with_briers(results: Any, *briers: float) -> list[Trained]:
     """The six trained candidates with these scores instead of their own."""
-    return [its.model_copy(update={"brier": brier}) for its, brier in zip(made.trained, briers, strict=True)]
+    return [trained.model_copy(update={"brier": brier}) for trained, brier in zip(results.trained, briers, strict=True)]
 
 
-def test_each_airport_gets_its_best_candidate(planned: Plan, made: Any) -> None:
-    best = best_by_origin(planned, with_briers(made, 0.2, 0.1, 0.1, 0.2, 0.3, 0.2))
+def test_each_airport_gets_its_best_candidate(planned: Plan, results: Any) -> None:
+    best = best_by_origin(planned, with_briers(results, 0.2, 0.1, 0.1, 0.2, 0.3, 0.2))
 
-    assert {origin: its.candidate.family for origin, its in best.items()} == {
+    assert {origin: trained.candidate.family for origin, trained in best.items()} == {
         "EWR": "boosting20",
         "JFK": "logistic",
         "LGA": "boosting20",
@@ -52,25 +48,25 @@ def test_each_airport_gets_its_best_candidate(planned: Plan, made: Any) -> None:
 
 @given(st.randoms())
 def test_of_equal_candidates_the_first_planned_wins_in_whatever_order_they_come(
-    planned: Plan, made: Any, random: Any
+    planned: Plan, results: Any, random: Any
 ) -> None:
-    trained = with_briers(made, *[0.2] * 6)
+    trained = with_briers(results, *[0.2] * 6)
     random.shuffle(trained)
 
-    assert {its.candidate.family for its in best_by_origin(planned, trained).values()} == {"logistic"}
+    assert {trained.candidate.family for trained in best_by_origin(planned, trained).values()} == {"logistic"}
 
 
-def test_survivor_stands_in_for_a_candidate_that_failed(planned: Plan, made: Any) -> None:
-    best = best_by_origin(planned, with_briers(made, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2)[1:])
+def test_survivor_stands_in_for_a_candidate_that_failed(planned: Plan, results: Any) -> None:
+    best = best_by_origin(planned, with_briers(results, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2)[1:])
 
-    assert [its.candidate.key for its in best.values()] == ["EWR/boosting20", "JFK/logistic", "LGA/logistic"]
+    assert [trained.candidate.key for trained in best.values()] == ["EWR/boosting20", "JFK/logistic", "LGA/logistic"]
 
 
 @pytest.mark.parametrize(("survivors", "names"), [(slice(2, 4), "EWR, LGA"), (slice(0), "EWR, JFK, LGA")])
 def test_airports_without_a_model_fail_by_name(
-    planned: Plan, made: Any, settings: Settings, survivors: slice, names: str
+    planned: Plan, results: Any, settings: Settings, survivors: slice, names: str
 ) -> None:
-    trained = made.trained[survivors]
+    trained = results.trained[survivors]
 
     with pytest.raises(PermanentError, match=f"no candidate survived for {names}: {len(trained)} of 6 candidates"):
         evaluate(planned, trained, settings)
@@ -89,9 +85,9 @@ def test_scores_are_those_of_the_routed_model_on_the_target_month(
     assert evaluated.challenger.auc == roc_auc_score(late, predicted)
     assert evaluated.challenger.rows == target.height
     assert evaluated.challenger_fingerprint == fingerprint(predicted)
-    for origin, its in evaluated.challenger.by_origin.items():
+    for origin, scores in evaluated.challenger.by_origin.items():
         own = (target["origin"] == origin).to_numpy()
-        assert (its.rows, its.brier) == (own.sum(), brier_score_loss(late[own], predicted[own]))
+        assert (scores.rows, scores.brier) == (own.sum(), brier_score_loss(late[own], predicted[own]))
 
 
 def test_base_rate_is_each_airports_late_rate_in_the_window(evaluated: Evaluation, rows: pl.DataFrame) -> None:
@@ -110,9 +106,9 @@ def test_first_model_that_beats_the_base_rate_is_promoted(evaluated: Evaluation)
 
 
 def test_order_of_the_candidates_does_not_matter(
-    planned: Plan, made: Any, settings: Settings, evaluated: Evaluation
+    planned: Plan, results: Any, settings: Settings, evaluated: Evaluation
 ) -> None:
-    assert evaluate(planned, made.trained[::-1], settings) == evaluated
+    assert evaluate(planned, results.trained[::-1], settings) == evaluated
 
 
 def test_scores_and_decision_are_tracked(evaluated: Evaluation, settings: Settings) -> None:
@@ -142,7 +138,7 @@ def test_mlflow_run_shows_decision_scores_leaderboard_and_calibration_plot(
 
 def test_new_airport_is_scored_by_the_fallback_and_noted(
     planned: Plan,
-    made: Any,
+    results: Any,
     settings: Settings,
     rows: pl.DataFrame,
     altered: Callable[[Features, pl.DataFrame], Features],
@@ -153,7 +149,7 @@ def test_new_airport_is_scored_by_the_fallback_and_noted(
     flights = opened.filter(origin="SWF").height
     planned = planned.model_copy(update={"features": altered(planned.features, opened)})
 
-    evaluation = evaluate(planned, made.trained, settings)
+    evaluation = evaluate(planned, results.trained, settings)
 
     rate = late_rate(rows.filter(pl.col("month") != MONTH))
     assert evaluation.challenger.by_origin["SWF"] == evaluation.base_rate.by_origin["SWF"]
@@ -166,7 +162,7 @@ def test_new_airport_is_scored_by_the_fallback_and_noted(
 
 def test_month_in_which_no_flight_arrived_is_a_clear_error(
     planned: Plan,
-    made: Any,
+    results: Any,
     settings: Settings,
     rows: pl.DataFrame,
     altered: Callable[[Features, pl.DataFrame], Features],
@@ -174,23 +170,23 @@ def test_month_in_which_no_flight_arrived_is_a_clear_error(
     planned = planned.model_copy(update={"features": altered(planned.features, rows.filter(pl.col("month") != MONTH))})
 
     with pytest.raises(PermanentError, match=f"{MONTH}.*arr_delay"):
-        evaluate(planned, made.trained, settings)
+        evaluate(planned, results.trained, settings)
 
 
-def test_candidate_with_a_foreign_type_is_refused(planned: Plan, made: Any, settings: Settings) -> None:
+def test_candidate_with_a_foreign_type_is_refused(planned: Plan, results: Any, settings: Settings) -> None:
     file = store.add(settings.store, "models/foreign.skops", skops.io.dumps(Foreign()))
-    foreign = made.trained[0].model_copy(update={"model": file, "brier": 0.0})
+    foreign = results.trained[0].model_copy(update={"model": file, "brier": 0.0})
 
     with pytest.raises(UntrustedTypesFoundException, match="Foreign"):
-        evaluate(planned, [foreign, *made.trained[2:]], settings)
+        evaluate(planned, [foreign, *results.trained[2:]], settings)
 
 
 class Foreign:
     """A type that nobody trusts."""
 
 
-def brier(value: float) -> Score:
-    return Score(rows=100, brier=value, auc=None, calibration_error=0.0)
+def brier(value: float) -> Scores:
+    return Scores(rows=100, brier=value, auc=None, calibration_error=0.0, by_origin={}, calibration_curve=())
 
 
 @pytest.mark.parametrize(
@@ -208,17 +204,17 @@ def brier(value: float) -> Score:
     ],
 )
 def test_decision(challenger: float, champion: float | None, same: bool, decision: str, words: str) -> None:
-    known = None if champion is None else brier(champion)
+    in_service = Champion() if champion is None else Champion("7", "same" if same else "other", brier(champion))
 
-    said, reason = decide(brier(challenger), known, brier(0.20), "7", same)
+    decided, reason = decide(Challenger("same", brier(challenger)), in_service, brier(0.20))
 
-    assert said == decision
+    assert decided == decision
     assert f"{challenger:.4f}" in reason or same
     assert words in reason
 
 
 def test_champion_that_has_seen_the_month_is_kept_without_a_comparison() -> None:
-    decision, reason = decide(brier(0.15), None, brier(0.20), "7", same=False, seen="2013-06")
+    decision, reason = decide(Challenger("a", brier(0.15)), Champion("7", "b", seen_until="2013-06"), brier(0.20))
 
     assert decision == "keep"
     assert "version 7 in service was trained on months up to 2013-06" in reason
@@ -226,7 +222,7 @@ def test_champion_that_has_seen_the_month_is_kept_without_a_comparison() -> None
 
 
 @pytest.mark.parametrize(
-    ("made_for", "month", "seen"),
+    ("champion_month", "month", "seen"),
     [
         ("2013-07", "2013-06", "2013-06"),
         ("2013-12", "2013-06", "2013-11"),
@@ -235,89 +231,8 @@ def test_champion_that_has_seen_the_month_is_kept_without_a_comparison() -> None
         ("2014-01", "2013-12", "2013-12"),
     ],
 )
-def test_champion_has_seen_the_months_before_its_own(made_for: str, month: str, seen: str | None) -> None:
-    champion = ModelVersion("late-flights", "7", 0, tags=[ModelVersionTag("month", made_for)])
-
-    assert seen_until(champion, month) == seen
-    assert seen_until(None, month) is None
-
-
-floats = st.lists(st.floats(0, 1), min_size=1, max_size=30)
-
-
-@given(floats)
-def test_fingerprint_is_the_sha256_of_the_little_endian_doubles(predicted: list[float]) -> None:
-    expected = hashlib.sha256(struct.pack(f"<{len(predicted)}d", *predicted)).hexdigest()
-
-    assert fingerprint(np.array(predicted)) == expected
-
-
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True))
-def test_fingerprint_depends_on_the_rows_order(predicted: list[float]) -> None:
-    assert fingerprint(np.array(predicted)) != fingerprint(np.array(predicted[::-1]))
-
-
-def test_fingerprint_tells_the_smallest_difference() -> None:
-    assert fingerprint(np.array([0.1])) != fingerprint(np.nextafter([0.1], 1))
-
-
-def test_fingerprint_does_not_depend_on_how_the_array_lies_in_memory() -> None:
-    table = np.random.default_rng(0).random((50, 2))
-
-    assert fingerprint(table[:, 1]) == fingerprint(table[:, 1].copy())
-
-
-@pytest.mark.parametrize(
-    ("late", "predicted", "error"),
-    [
-        ([0, 1], [0.0, 1.0], 0.0),
-        ([0, 1], [1.0, 0.0], 1.0),
-        ([0, 1], [0.05, 0.95], 0.05),
-        ([0, 1], [0.5, 0.5], 0.0),
-        ([0, 1], [1.0, 0.9], 0.45),
-        ([1, 1, 0, 0], [0.25, 0.25, 0.25, 0.25], 0.25),
-        ([1, 0, 0, 0], [0.92, 0.15, 0.15, 0.15], 0.25 * 0.08 + 0.75 * 0.15),
-    ],
-)
-def test_calibration_error_of_known_examples(late: list[int], predicted: list[float], error: float) -> None:
-    assert calibration_error(np.array(late, dtype=bool), np.array(predicted)) == pytest.approx(error)
-
-
-outcomes = st.lists(
-    st.tuples(st.sampled_from(["EWR", "JFK", "LGA"]), st.booleans(), st.floats(0, 1)), min_size=1, max_size=40
-)
-
-
-@given(outcomes)
-def test_brier_scores_by_origin_add_up(flights: list[tuple[str, bool, float]]) -> None:
-    target = pl.DataFrame({"origin": [f[0] for f in flights], "late": [f[1] for f in flights]})
-
-    scores = score(target, np.array([f[2] for f in flights]))
-
-    parts = scores.by_origin.values()
-    assert sum(part.rows for part in parts) == scores.rows == len(flights)
-    assert sum(part.rows * part.brier for part in parts) == pytest.approx(scores.rows * scores.brier)
-    assert all(0 <= part.brier <= 1 and 0 <= part.calibration_error <= 1 for part in (scores, *parts))
-
-
-@pytest.mark.parametrize("late", [True, False])
-def test_auc_is_null_for_one_class(late: bool) -> None:
-    target = pl.DataFrame({"origin": ["EWR", "EWR", "JFK"], "late": [late] * 3})
-
-    scores = score(target, np.array([0.2, 0.3, 0.4]))
-
-    assert scores.auc is None
-    assert {part.auc for part in scores.by_origin.values()} == {None}
-
-
-def test_calibration_curve_pairs_predicted_with_observed() -> None:
-    target = pl.DataFrame({"origin": ["EWR"] * 4, "late": [False, False, True, True]})
-
-    assert score(target, np.array([0.05, 0.05, 0.95, 0.85])).calibration_curve == (
-        (0.05, 0.0),
-        (0.85, 1.0),
-        (0.95, 1.0),
-    )
+def test_champion_has_seen_the_months_before_its_own(champion_month: str, month: str, seen: str | None) -> None:
+    assert seen_until(champion_month, month) == seen
 
 
 def test_base_rate_of_a_new_airport_is_the_whole_windows() -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from shared.contracts import Features
 from shared.lib import tables
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC, WEATHER, read
 from shared.settings import Settings
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC, WEATHER, features, join, read
+from shared.stages.features import features, join
 from shared.stages.ingest import ingest
 from shared.stages.validate import validate
 
@@ -36,12 +37,12 @@ def table(folder: Path, *names: str) -> pl.DataFrame:
 
 
 def test_each_arrived_flight_is_a_row_in_the_sources_order(vendor: Path, settings: Settings) -> None:
-    made = run(vendor, settings)
+    table_reference = run(vendor, settings)
 
     arrived = table(vendor, "flights/2013-01.csv", FLIGHTS).filter(pl.col("arr_delay").is_not_null())
-    rows = read(made.file, settings.store)
-    assert rows.columns == ["month", "date", "late", *FEATURES]
-    assert made.rows == rows.height == arrived.height
+    rows = read(table_reference.file, settings.store)
+    assert rows.columns == ["month", "date", "late", *FEATURE_COLUMNS]
+    assert table_reference.rows == rows.height == arrived.height
     for column in ("origin", "dest", "carrier", "distance"):
         assert rows[column].to_list() == arrived[column].to_list()
     assert rows["late"].to_list() == (arrived["arr_delay"] > 15).to_list()
@@ -136,14 +137,14 @@ def test_any_year_works(vendor: Path, tmp_path: Path, settings: Settings) -> Non
             )
             (source / folder / f"2024-{month}.csv").write_text(text)
 
-    made = run(source, settings, "2024-02")
+    table_reference = run(source, settings, "2024-02")
 
-    assert made.window == ("2024-01",)
-    assert set(read(made.file, settings.store)["date"].dt.year()) == {2024}
+    assert table_reference.window == ("2024-01",)
+    assert set(read(table_reference.file, settings.store)["date"].dt.year()) == {2024}
 
 
 def test_no_feature_is_known_only_after_departure() -> None:
-    assert set(AFTER_DEPARTURE) & set(FEATURES) == set()
+    assert set(AFTER_DEPARTURE) & set(FEATURE_COLUMNS) == set()
 
 
 def test_what_happens_after_departure_changes_no_feature(vendor: Path, source: Path, settings: Settings) -> None:
@@ -230,9 +231,9 @@ def test_features_are_floats_and_texts(rows: pl.DataFrame) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the process's memory map in /proc")
 def test_file_is_opened_memory_mapped(vendor: Path, settings: Settings) -> None:
-    made = run(vendor, settings)
+    table_reference = run(vendor, settings)
 
-    rows = read(made.file, settings.store)
+    rows = read(table_reference.file, settings.store)
 
-    assert str(settings.store / made.file.path) in Path("/proc/self/maps").read_text()
-    assert rows.height == made.rows
+    assert str(settings.store / table_reference.file.path) in Path("/proc/self/maps").read_text()
+    assert rows.height == table_reference.rows

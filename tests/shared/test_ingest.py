@@ -5,12 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.contracts import PermanentError
 from shared.settings import Settings
-from shared.stages.ingest import ingest, months_up_to
+from shared.stages.ingest import ingest
 
 MONTH = "2013-05"
 Change = Callable[[bytes], bytes]
@@ -115,20 +113,3 @@ def says(month: str, source: Path, settings: Settings, words: list[str]) -> None
     assert [word for word in words if word not in str(error.value)] == []
     assert "\n" not in str(error.value)
     assert not settings.store.exists()
-
-
-@given(st.integers(1, 9999), st.integers(1, 12))
-def test_months_up_to_are_four_in_a_row(year: int, month: int) -> None:
-    months = months_up_to(f"{year:04}-{month:02}")
-
-    counts = [int(m[:4]) * 12 + int(m[5:]) for m in months]
-    assert months[-1] == f"{year:04}-{month:02}"
-    assert [n - counts[0] for n in counts] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "month", ["2013-13", "2013-00", "2013-1", "13-06", "2013-06-01", "201306", "June", "", "2013/06", "2013-06\n"]
-)
-def test_what_is_no_month_is_refused(month: str) -> None:
-    with pytest.raises(PermanentError, match=r"month is .*, expected year and month such as 2013-06"):
-        months_up_to(month)

@@ -1,6 +1,8 @@
-"""The model families, and the routed model: right airport, right fallback, and no foreign code in a stored model."""
+"""The routed model: right airport, right fallback, no foreign code in a stored model; the fingerprint."""
 
 import functools
+import hashlib
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 import skops.io
+from hypothesis import given
+from hypothesis import strategies as st
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from shared.contracts import PermanentError
-from shared.lib.model import FAMILIES, TRUSTED_TYPES, RoutedModel, unfitted
-from shared.stages.features import FEATURES
+from shared.lib.families import FAMILIES, unfitted
+from shared.lib.model import TRUSTED_TYPES, RoutedModel, fingerprint
+from shared.stages.features import FEATURE_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,7 @@ def test_predicts_late_when_that_is_more_likely(model: RoutedModel, rows: pl.Dat
 
 
 def test_pandas_and_polars_give_the_same_bits(model: RoutedModel, rows: pl.DataFrame) -> None:
-    table = rows.select(FEATURES)
+    table = rows.select(FEATURE_COLUMNS)
 
     assert np.array_equal(model.predict_proba(table.to_pandas()), model.predict_proba(table))
 
@@ -67,23 +71,6 @@ def test_stored_model_comes_back_with_the_same_bits(rows: pl.DataFrame, family: 
     back = skops.io.loads(skops.io.dumps(model), trusted=TRUSTED_TYPES)
 
     assert np.array_equal(back.predict_proba(rows), model.predict_proba(rows))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_family_accepts_unknown_categories_and_missing_numbers(rows: pl.DataFrame, family: str) -> None:
-    own = rows.filter(origin="LGA")
-    model = unfitted(family, 0).fit(own, own["late"].to_numpy())
-
-    odd = own.head(3).with_columns(pl.lit("??").alias("dest"), pl.lit(float("nan")).alias("temp"))
-    assert np.isfinite(model.predict_proba(odd)).all()
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_seed_fixes_the_fit(rows: pl.DataFrame, family: str) -> None:
-    own = rows.filter(origin="LGA")
-    one, other = (unfitted(family, 7).fit(own, own["late"].to_numpy()).predict_proba(own) for _ in range(2))
-
-    assert np.array_equal(one, other)
 
 
 def test_stored_model_with_a_foreign_type_is_refused() -> None:
@@ -109,16 +96,26 @@ def test_stored_function_that_is_not_on_the_list_is_refused(harmful: Callable[..
         skops.io.loads(stored, trusted=TRUSTED_TYPES)
 
 
-@pytest.mark.parametrize("family", ["nonsense", "", "no_such_module:make", "json:no_such_function", "json", ":make"])
-def test_unknown_family_is_an_error_that_tells_what_is_known(family: str) -> None:
-    with pytest.raises(PermanentError) as error:
-        unfitted(family, 0)
-
-    for word in (repr(family), "unknown", *FAMILIES, "module:function"):
-        assert word in str(error.value)
+floats = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
-@pytest.mark.usefixtures("own_families")
-def test_family_of_ones_own_is_named_by_module_and_function() -> None:
-    assert type(unfitted("families:constant", 3)).__name__ == "DummyClassifier"
-    assert unfitted("families:constant", 3).random_state == 3
+@given(floats)
+def test_fingerprint_is_the_sha256_of_the_little_endian_doubles(predicted: list[float]) -> None:
+    expected = hashlib.sha256(struct.pack(f"<{len(predicted)}d", *predicted)).hexdigest()
+
+    assert fingerprint(np.array(predicted)) == expected
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True))
+def test_fingerprint_depends_on_the_rows_order(predicted: list[float]) -> None:
+    assert fingerprint(np.array(predicted)) != fingerprint(np.array(predicted[::-1]))
+
+
+def test_fingerprint_tells_the_smallest_difference() -> None:
+    assert fingerprint(np.array([0.1])) != fingerprint(np.nextafter([0.1], 1))
+
+
+def test_fingerprint_does_not_depend_on_how_the_array_lies_in_memory() -> None:
+    table = np.random.default_rng(0).random((50, 2))
+
+    assert fingerprint(table[:, 1]) == fingerprint(table[:, 1].copy())

@@ -98,7 +98,7 @@ def test_first_run_trains_all_candidates_and_puts_a_model_in_service(finished: F
 
     assert (record.state, record.error, record.tool, record.month) == ("success", None, "plain", MONTH)
     keys = [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in sorted(settings.families)]
-    assert [(its.stage, its.key, its.state, its.attempts) for its in record.stages] == [
+    assert [(stage.stage, stage.key, stage.state, stage.attempts) for stage in record.stages] == [
         (stage, key, "success", 1) for stage in records.STAGES for key in (keys if stage == "train" else [None])
     ]
     assert record.champion is not None
@@ -110,7 +110,7 @@ def test_first_run_trains_all_candidates_and_puts_a_model_in_service(finished: F
 
 
 def test_times_of_the_stages_follow_each_other(finished: Finished) -> None:
-    times = [(its.started, its.ended) for its in finished.record.stages if its.stage != "train"]
+    times = [(stage.started, stage.ended) for stage in finished.record.stages if stage.stage != "train"]
 
     assert finished.record.started <= times[0][0]
     assert times == sorted(times)
@@ -145,7 +145,7 @@ def test_second_run_of_the_month_changes_nothing_in_the_registry_and_says_so(fin
     assert "this very model is in service already, as version 1: nothing changes" in again.log
     assert again.record.champion == finished.record.champion
     assert versions(finished.settings) == [champion(finished.settings)] == ["1"]
-    assert [its.state for its in again.record.stages if its.stage == "deploy"] == ["skipped"]
+    assert [stage.state for stage in again.record.stages if stage.stage == "deploy"] == ["skipped"]
 
 
 def test_second_run_of_the_month_adds_no_file_but_its_own_plot(again: Again) -> None:
@@ -172,7 +172,7 @@ def test_candidates_that_fail_do_not_sink_the_others(settings: Settings) -> None
     record = plain.run(MONTH, settings.model_copy(update={"families": ("families:broken", "logistic")}))
 
     assert record.state == "success"
-    assert {its.key: its.state for its in record.stages if its.stage == "train"} == {
+    assert {stage.key: stage.state for stage in record.stages if stage.stage == "train"} == {
         f"{origin}/{family}": state
         for origin in ("EWR", "JFK", "LGA")
         for family, state in (("families:broken", "failed"), ("logistic", "success"))
@@ -186,7 +186,7 @@ def test_airports_left_without_a_model_fail_the_run_by_name(settings: Settings) 
     assert record.state == "failed"
     assert record.error is not None
     assert "no candidate survived for EWR, JFK, LGA" in record.error
-    states = {its.stage: its.state for its in record.stages}
+    states = {stage.stage: stage.state for stage in record.stages}
     assert (states["plan"], states["evaluate"], states["deploy"]) == ("success", "failed", "skipped")
     assert versions(settings) == []
 
@@ -201,7 +201,7 @@ def test_bad_batch_stops_the_run_and_leaves_the_champion(
     assert record.state == "failed"
     assert record.error is not None
     assert f"flights/{MONTH}.csv: column distance" in record.error
-    assert [its.state for its in record.stages] == ["success", "failed", *["skipped"] * 5]
+    assert [stage.state for stage in record.stages] == ["success", "failed", *["skipped"] * 5]
     assert (record.champion, record.evaluation, record.tracking) == (None, None, None)
     assert champion(finished.settings) == "1"
 
@@ -230,7 +230,7 @@ def test_command_whose_run_fails_says_why_in_one_sentence_and_leaves_a_record(ra
     record = json.loads((raced.settings.home / "records" / "plain" / f"{MISSING}.json").read_text())
 
     assert raced.codes == [1, 1]
-    assert (record["state"], [its["state"] for its in record["stages"]]) == ("failed", ["failed", *["skipped"] * 6])
+    assert (record["state"], [stage["state"] for stage in record["stages"]]) == ("failed", ["failed", *["skipped"] * 6])
     assert f"flights/{MISSING}.csv is missing" in record["error"]
     for text in raced.output:
         assert f"error       {record['error']}\n" in text

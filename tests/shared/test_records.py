@@ -97,7 +97,7 @@ def test_tools_that_agree_have_no_differences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "difference"),
     [
         ({"state": "failed"}, "state: plain has success, airflow has failed"),
         ({"month": "2013-07"}, "month: plain has 2013-06, airflow has 2013-07"),
@@ -117,16 +117,16 @@ def test_tools_that_agree_have_no_differences() -> None:
         ),
     ],
 )
-def test_difference_is_told_with_its_field_and_both_values(fields: dict[str, Any], told: str) -> None:
-    assert records.differences(RECORD, changed(**fields)) == [told]
+def test_difference_is_told_with_its_field_and_both_values(fields: dict[str, Any], difference: str) -> None:
+    assert records.differences(RECORD, changed(**fields)) == [difference]
 
 
 def test_smallest_difference_of_a_score_is_told() -> None:
     evaluation = RECORD.model_dump()["evaluation"] | {"challenger": {"brier": 0.1 + 2**-56}}
 
-    (told,) = records.differences(RECORD, changed(evaluation=evaluation))
+    (difference,) = records.differences(RECORD, changed(evaluation=evaluation))
 
-    assert told.startswith("evaluation.challenger: ")
+    assert difference.startswith("evaluation.challenger: ")
 
 
 def test_missing_evaluation_is_told() -> None:
@@ -141,7 +141,7 @@ def test_stages_come_in_the_pipelines_order_and_the_missing_were_skipped() -> No
 
     ordered = records.in_order(given)
 
-    assert [(its.stage, its.key, its.state, its.attempts) for its in ordered] == [
+    assert [(stage.stage, stage.key, stage.state, stage.attempts) for stage in ordered] == [
         ("ingest", None, "success", 1),
         ("validate", None, "skipped", 0),
         ("features", None, "skipped", 0),
@@ -155,7 +155,7 @@ def test_stages_come_in_the_pipelines_order_and_the_missing_were_skipped() -> No
 
 
 def test_run_without_any_stage_skipped_them_all() -> None:
-    assert [its.stage for its in records.in_order([])] == list(STAGES)
+    assert [stage.stage for stage in records.in_order([])] == list(STAGES)
 
 
 def test_outcome_names_the_deployed_champion(in_service: Any) -> None:

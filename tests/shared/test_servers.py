@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.lib.ports import free_port
 from shared.runtime import guard, servers
 from shared.settings import ROOT
 
@@ -31,11 +32,11 @@ def lives(pid: int) -> bool:
 
 
 def test_free_port_can_be_listened_on() -> None:
-    assert 1024 <= servers.free_port() <= 65535
+    assert 1024 <= free_port() <= 65535
 
 
 def test_server_is_ready_in_the_block_and_gone_after_it(tmp_path: Path) -> None:
-    port = servers.free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/"
 
     with servers.server(command(SERVE, port), url, tmp_path / "logs" / "log") as process:
@@ -47,7 +48,7 @@ def test_server_is_ready_in_the_block_and_gone_after_it(tmp_path: Path) -> None:
 
 
 def test_servers_children_end_with_it(tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]) -> None:
-    port, log = servers.free_port(), tmp_path / "log"
+    port, log = free_port(), tmp_path / "log"
 
     with servers.server(command(CHILD + SERVE, port), f"http://127.0.0.1:{port}/", log):
         child = int(log.read_text().split()[0])
@@ -58,7 +59,7 @@ def test_servers_children_end_with_it(tmp_path: Path, eventually: Callable[[Call
 
 def test_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "STOP_SECONDS", 0.2)
-    port = servers.free_port()
+    port = free_port()
 
     with servers.server(command(STUBBORN + SERVE, port), f"http://127.0.0.1:{port}/", tmp_path / "log") as process:
         pass
@@ -70,7 +71,7 @@ def test_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path, monkey
 def test_server_ends_when_the_process_that_started_it_is_killed(
     tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    port = servers.free_port()
+    port = free_port()
     starter = (
         "import os, signal, sys; from pathlib import Path; from shared.runtime import servers\n"
         "with servers.server(sys.argv[2:], sys.argv[1], Path('log')) as process:\n"
@@ -87,7 +88,7 @@ def test_server_ends_when_the_process_that_started_it_is_killed(
 
 
 def test_server_ends_also_when_the_block_fails(tmp_path: Path) -> None:
-    port = servers.free_port()
+    port = free_port()
 
     with (
         pytest.raises(ValueError, match="from the block"),
@@ -99,7 +100,7 @@ def test_server_ends_also_when_the_block_fails(tmp_path: Path) -> None:
 
 
 def test_environment_is_added_to_ones_own(tmp_path: Path) -> None:
-    port, log = servers.free_port(), tmp_path / "log"
+    port, log = free_port(), tmp_path / "log"
     code = "import os; print(os.environ['ADDED'], 'PATH' in os.environ, flush=True); " + SERVE
 
     with servers.server(command(code, port), f"http://127.0.0.1:{port}/", log, {"ADDED": "yes"}):
@@ -115,7 +116,7 @@ def test_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
 
 
 def test_server_that_does_not_answer_in_time_is_told_and_ended(tmp_path: Path) -> None:
-    port = servers.free_port()
+    port = free_port()
     began = time.monotonic()
 
     with (
@@ -130,7 +131,7 @@ def test_server_that_does_not_answer_in_time_is_told_and_ended(tmp_path: Path) -
 
 
 def test_web_ui_tells_its_address_and_stops_cleanly(tmp_path: Path) -> None:
-    port = servers.free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     code = (
         "import sys; from pathlib import Path; from shared.runtime import servers; "

@@ -16,10 +16,10 @@ import pytest
 
 from shared.contracts import Evaluation
 from shared.lib import registry, serving, tracking
-from shared.lib.serving import Flight, create_app, predict_once, running
+from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
+from shared.lib.serving import Flight, create_app, predict_once, serve_in_thread
 from shared.settings import ROOT, Settings
 from shared.stages.deploy import deploy
-from shared.stages.features import CATEGORICAL, FEATURES, NUMERIC
 
 MONTH = "2013-05"
 Eventually = Callable[[Callable[[], bool]], None]
@@ -28,14 +28,14 @@ Eventually = Callable[[Callable[[], bool]], None]
 @pytest.fixture(scope="module")
 def url(in_service: Any) -> Iterator[str]:
     """An app that serves the champion."""
-    with running(create_app(in_service.settings)) as url:
+    with serve_in_thread(create_app(in_service.settings)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def flights(rows: pl.DataFrame) -> pl.DataFrame:
     """Flights of all airports, some with nulls."""
-    return rows.filter(month=MONTH).select(FEATURES).head(60)
+    return rows.filter(month=MONTH).select(FEATURE_COLUMNS).head(60)
 
 
 def post(url: str, flights: Any) -> httpx.Response:
@@ -84,7 +84,7 @@ def test_null_is_accepted_for_a_feature(url: str, flights: pl.DataFrame, column:
 
 
 def test_flight_of_which_only_the_origin_is_known_gets_an_answer(url: str) -> None:
-    response = post(url, [{**dict.fromkeys(FEATURES), "origin": "EWR"}])
+    response = post(url, [{**dict.fromkeys(FEATURE_COLUMNS), "origin": "EWR"}])
 
     assert response.status_code == 200
     assert 0 < response.json()["late"][0] < 1
@@ -133,7 +133,7 @@ def test_body_that_is_no_json_is_refused(url: str, body: bytes) -> None:
 
 
 def test_app_asks_for_just_the_models_features() -> None:
-    assert tuple(Flight.model_fields) == FEATURES
+    assert tuple(Flight.model_fields) == FEATURE_COLUMNS
 
 
 def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
@@ -144,10 +144,10 @@ def test_says_503_before_there_is_a_champion_and_serves_as_soon_as_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
-    with running(create_app(settings)) as url:
+    with serve_in_thread(create_app(settings)) as url:
         response = post(url, rows_of(flights))
         assert response.status_code == 503
-        assert "no model bears the alias champion" in response.json()["detail"]
+        assert "no model has the alias champion" in response.json()["detail"]
         assert version_at(url) is None
 
         deploy(evaluated, settings)
@@ -167,7 +167,7 @@ def test_follows_the_alias_and_keeps_the_old_version_if_the_new_one_does_not_loa
     monkeypatch.setattr(serving, "POLL_SECONDS", 0.05)
     deploy(evaluated, settings)
     second, third, fourth = (add_version_like_the_first(settings) for _ in range(3))
-    with running(create_app(settings)) as url:
+    with serve_in_thread(create_app(settings)) as url:
         before = post(url, rows_of(flights)).json()
         registry.move_alias(registry.CHAMPION, second, settings)
         eventually(lambda: version_at(url) == "2")
@@ -194,7 +194,7 @@ def test_app_of_another_alias_serves_that_one(evaluated: Evaluation, settings: S
 
 
 def test_stopped_app_answers_no_more(in_service: Any) -> None:
-    with running(create_app(in_service.settings)) as url:
+    with serve_in_thread(create_app(in_service.settings)) as url:
         assert version_at(url) == "1"
 
     with pytest.raises(httpx.ConnectError):
@@ -210,13 +210,13 @@ def test_root_leads_to_the_docs(url: str) -> None:
 def test_docs_give_each_field_a_meaning_and_an_example_that_works(url: str) -> None:
     schema = httpx.get(f"{url}/openapi.json", timeout=30, trust_env=False).json()["components"]["schemas"]["Flight"]
 
-    assert [name for name, its in schema["properties"].items() if not its.get("description")] == []
+    assert [name for name, field in schema["properties"].items() if not field.get("description")] == []
     assert post(url, schema["examples"]).status_code == 200
 
 
 def command(home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "shared.lib.serving", *arguments],
+        [sys.executable, "-m", "shared.runtime.serve", *arguments],
         cwd=ROOT, env={**os.environ, "TRIPTYCH_HOME": str(home)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -227,9 +227,10 @@ def test_command_serves_the_champion_says_where_and_ends_at_an_interrupt(
 ) -> None:
     with command(in_service.settings.home, "--tool", "plain") as process:
         assert process.stdout
-        said = process.stdout.readline()
-        found = re.fullmatch(r"Serving version 1 of late-flights-plain: (http://127.0.0.1:\d+)/docs .*\n", said)
-        assert found, said
+        assert "serving version 1" in process.stdout.readline()
+        line = process.stdout.readline()
+        found = re.fullmatch(r"Serving version 1 of late-flights-plain: (http://127.0.0.1:\d+)/docs .*\n", line)
+        assert found, line
         response = post(found[1], rows_of(flights))
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
@@ -253,12 +254,14 @@ def test_command_refuses_an_unknown_tool_and_a_port_that_is_taken(settings: Sett
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        said = [
+        outputs = [
             command(settings.home, *arguments).communicate(timeout=60)[0]
             for arguments in (["--tool", "airflw"], ["--tool", "plain", "--port", port])
         ]
 
-    assert said[0] == "error: TOOL is 'airflw', expected one of plain, airflow, prefect, dagster\n"
+    assert outputs[0] == "error: TOOL is 'airflw', expected one of plain, airflow, prefect, dagster\n"
     assert (
-        said[1].splitlines()[-1].startswith(f"error: port {port} of 127.0.0.1 can't be used (Address already in use)")
+        outputs[1]
+        .splitlines()[-1]
+        .startswith(f"error: port {port} of 127.0.0.1 can't be used (Address already in use)")
     )

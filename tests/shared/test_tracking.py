@@ -5,16 +5,18 @@ import multiprocessing
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from shared.contracts import Candidate, Features, File, PermanentError, Plan
+from shared.contracts import Candidate, Features, File, PermanentError, Plan, TransientError
 from shared.lib import tracking
 from shared.settings import Settings
 
+LOCKED = r"^MLflow's database is locked by another process for more than .* run the month again$"
 STEP = 0.2  # seconds from one kill to the next
 FEATURES = Features(
     month="2013-06",
@@ -68,6 +70,33 @@ def test_database_that_is_half_made_is_told_with_the_cure(tmp_path: Path) -> Non
 
     with pytest.raises(PermanentError, match=r"mlflow\.db is not whole, .*; delete this file, and run the month again"):
         tracking.client(settings)
+
+
+@pytest.fixture
+def locked(settings: Settings) -> Iterator[None]:
+    """Another user of the database holds its lock."""
+    tracking.experiment_id(settings)
+    with closing(sqlite3.connect(settings.mlflow_database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@pytest.mark.usefixtures("locked")
+def test_locked_database_is_told_in_one_sentence_to_a_new_process(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "BUSY_SECONDS", 0.1)
+    tracking.client.cache_clear()
+
+    with pytest.raises(TransientError, match=LOCKED), tracking.lock_is_transient():
+        tracking.client(settings)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("locked")
+def test_locked_database_is_told_in_one_sentence_in_the_middle_of_a_run(settings: Settings) -> None:
+    with pytest.raises(TransientError, match=LOCKED), tracking.lock_is_transient():
+        tracking.start_parent(FEATURES, "a", None, settings)
 
 
 def test_runs_of_a_stopped_orchestrators_run_are_killed_and_no_others(settings: Settings) -> None:
@@ -144,4 +173,4 @@ def test_runs_may_log_the_same_new_dataset_at_once(settings: Settings) -> None:
             list(pool.map(log, runs, [f"{n}"] * len(runs)))
 
     logged = [tracking.client(settings).get_run(run).inputs.dataset_inputs for run in runs]
-    assert [len(its) for its in logged] == [len(FEATURES.inputs) + 20] * len(runs)
+    assert [len(datasets) for datasets in logged] == [len(FEATURES.inputs) + 20] * len(runs)

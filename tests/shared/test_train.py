@@ -17,9 +17,9 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from shared.contracts import Candidate, Features, PermanentError, Plan, Trained
 from shared.lib import tracking
+from shared.lib.feature_table import FEATURE_COLUMNS
 from shared.lib.model import TRUSTED_TYPES
 from shared.settings import ROOT, Settings
-from shared.stages.features import FEATURES
 from shared.stages.train import split, train
 
 MONTH = "2013-05"
@@ -113,7 +113,7 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
         "types = contracts.Candidate, contracts.Plan, settings.Settings; "
         "print(train.train(*(t.model_validate_json(a) for t, a in zip(types, sys.argv[1:]))).model_dump_json())"
     )
-    given = [its.model_dump_json() for its in (jfk, planned, settings)]
+    given = [argument.model_dump_json() for argument in (jfk, planned, settings)]
     with subprocess.Popen([sys.executable, "-c", code, *given], cwd=ROOT, stdout=subprocess.PIPE) as process:
         here = train(EWR, planned, settings)
         out, _ = process.communicate(timeout=120)
@@ -202,12 +202,12 @@ def test_family_of_ones_own_is_trained_and_stored(planned: Plan, settings: Setti
     trained = train(Candidate(origin="EWR", family="families:constant"), planned, settings)
 
     fit, _ = split(planned, "EWR", settings)
-    late = model_of(trained, settings).predict_proba(fit.select(FEATURES))[:, 1]
+    late = model_of(trained, settings).predict_proba(fit.select(FEATURE_COLUMNS))[:, 1]
     assert set(late) == {fit["late"].mean()}
 
 
-def test_reference_to_a_trained_model_is_small_json(made: Any) -> None:
-    for trained in made.trained:
+def test_reference_to_a_trained_model_is_small_json(results: Any) -> None:
+    for trained in results.trained:
         text = trained.model_dump_json()
         assert Trained.model_validate_json(text) == trained
         assert len(text) < 1000

@@ -15,8 +15,8 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
 
     from dagster_impl.defs.assets import champion
     from shared.lib import registry, serving, tracking
+    from shared.lib.feature_table import FEATURE_COLUMNS
     from shared.stages import deploy
-    from shared.stages.features import FEATURES
 
     settings = pipeline.settings()
     for min_rows in (1000, 100):  # other data, so another version
@@ -31,7 +31,7 @@ def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
     run = pipeline.instance.get_run_by_id(record.run_id)
     (failure,) = pipeline.instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     (table,) = settings.store.rglob("*.arrow")
-    flights = pl.read_ipc(table).select(FEATURES).head(5)
+    flights = pl.read_ipc(table).select(FEATURE_COLUMNS).head(5)
     served = serving.predict_once(flights, registry.CHAMPION, settings).version
     tried, after = attempts(pipeline.instance, record.run_id)["champion"], registry.aliases(settings)
     scenario.obvious(

@@ -1,0 +1,42 @@
+"""The table that `features` writes: its columns, and how the later stages read it."""
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from shared.contracts import Features, File
+from shared.settings import Settings
+
+WEATHER = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+NUMERIC = (
+    "scheduled_departure",  # minutes after midnight
+    "scheduled_minutes",  # from departure to arrival by the clocks of both airports
+    "weekday",  # 1 is Monday
+    "distance",  # miles
+    "plane_age",  # years
+    "plane_seats",
+    "destination_lat",
+    "destination_lon",
+    *WEATHER,  # at the origin 3 hours before scheduled departure, in the source's units
+)
+CATEGORICAL = ("carrier", "dest")
+FEATURE_COLUMNS = ("origin", *NUMERIC, *CATEGORICAL)
+
+
+def read(file: File, store: Path) -> pl.DataFrame:
+    """All rows, memory-mapped: they are read from the disk when they are used."""
+    with pa.memory_map(str(store / file.path)) as mapped:
+        frame = pl.from_arrow(pa.ipc.open_file(mapped).read_all())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def window_rows(features: Features, settings: Settings) -> pl.DataFrame:
+    """The rows of the training window."""
+    return read(features.file, settings.store).filter(pl.col("month") != features.month)
+
+
+def target_rows(features: Features, settings: Settings) -> pl.DataFrame:
+    """The rows of the target month."""
+    return read(features.file, settings.store).filter(pl.col("month") == features.month)

@@ -1,0 +1,135 @@
+"""A worker sees its runs die, heartbeats tell of the others, and an automation acts on both."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect import flow, task
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+from shared.settings import ROOT
+from tests.live import prefect
+from tests.live.watch import alive, until
+from tests.scenario import Scenario
+
+
+@task(retries=1, task_run_name="wait")
+def wait_for_go(folder: str) -> None:
+    Path(folder, f"{os.getpid()}.pid").touch()
+    until(Path(folder, "go").exists, 600)
+
+
+@flow(retries=1)
+def wait_obvious(folder: str) -> None:
+    wait_for_go(folder)
+
+
+@flow(retries=1)
+def wait_idiom(folder: str) -> None:
+    """Heartbeats that stop make a run Crashed, and an automation schedules a Crashed run again."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end when the worker does
+    wait_for_go(folder)
+
+
+SILENT = EventTrigger(
+    after={"prefect.flow-run.heartbeat"},
+    expect={f"prefect.flow-run.{event}" for event in ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")},
+    match={"prefect.resource.id": "prefect.flow-run.*"},
+    match_related={"prefect.resource.role": "flow", "prefect.resource.name": "wait-idiom"},
+    for_each={"prefect.resource.id"},
+    posture=Posture.Proactive,
+    threshold=1,
+    within=timedelta(seconds=45),
+)
+CRASH = ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat any more")
+CASES = ("task", "parent", "script")
+OWN_CODE = "a run's process asks the kernel to end it when its worker dies (PR_SET_PDEATHSIG)"
+
+
+@pytest.mark.live
+def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
+    flows, url = (wait_obvious, wait_idiom), prefect.server()
+    with prefect.automation("crash what is silent", SILENT, CRASH), prefect.rerun_crashed("wait-idiom", retries=1):
+        with prefect.worker(url, "doomed", tmp_path) as worker:
+            pids = {pipeline: begin(pipeline, tmp_path / pipeline.name) for pipeline in flows}
+            killed = time.time()
+            for pid in (worker, *(pids[pipeline][case] for pipeline in flows for case in ("task", "script"))):
+                prefect.kill(pid)
+            orphans = {pipeline: outlives(pids[pipeline]["parent"]) for pipeline in flows}
+            for pid in (pids[pipeline]["parent"] for pipeline in flows if orphans[pipeline]):
+                prefect.kill(pid)
+        with prefect.worker(url, "doomed", tmp_path):  # as whatever looks after the worker would start it again
+            seen = {pipeline: observe(tmp_path / pipeline.name, killed) for pipeline in (wait_idiom, wait_obvious)}
+
+    plain, rerun = (seen[pipeline] | {"no_orphan": not orphans[pipeline]} for pipeline in flows)
+    assert (plain["task_kill_seen"], plain["parent_kill_seen"], plain["script_kill_seen"]) == (True, False, False)
+    assert rerun["task_kill_seen"] and rerun["parent_kill_seen"] and rerun["script_kill_seen"]  # noqa: PT018
+    assert rerun["started_again"]
+    scenario.obvious(wait_obvious, wait_for_go, **plain)
+    scenario.idiom(wait_idiom, wait_for_go, prefect.rerun_crashed, own_code=OWN_CODE, **rerun)
+    scenario.finding(
+        f"A worker saw its run's process die after {plain['seconds']['task']} s; with the worker dead, too, it was "
+        f"{plain['states']['parent']} 60 s later, as was a script's run, and a run's process outlives its worker. With"
+        f" heartbeats and an automation the deaths were on record after {rerun['seconds']['parent']} and "
+        f"{rerun['seconds']['script']} s, and another automation had the first two runs started again."
+    )
+
+
+def begin(pipeline: Any, folder: Path) -> dict[str, int]:
+    """Start a run under a worker that lives on, one under the doomed worker and one as a script; their processes."""
+    folders = {case: folder / case for case in CASES}
+    for case in folders.values():
+        case.mkdir(parents=True)
+    prefect.start(pipeline, prefect.pool(), folder=str(folders["task"]))
+    prefect.start(pipeline, "doomed", folder=str(folders["parent"]))
+    code = f"from {__name__} import {pipeline.__name__} as run; run({str(folders['script'])!r})"
+    env = {**os.environ, "PREFECT_API_URL": prefect.server()}
+    subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    return {case: int(until(lambda case=case: list(folders[case].glob("*.pid")))[0].stem) for case in folders}
+
+
+def outlives(pid: int) -> bool:
+    """Whether the process is still there 5 s after its parent's death."""
+    with suppress(AssertionError):
+        until(lambda: not alive(pid), 5)
+    return alive(pid)
+
+
+def observe(folder: Path, killed: float) -> dict[str, Any]:
+    """What the record says 60 s after the kills, and which runs were started again."""
+    runs = {case: prefect.run_with({"folder": str(folder / case)}) for case in CASES}
+    until(lambda: all(crash(run) for run in runs.values()) or time.time() > killed + 66, 90)
+    crashes = {case: crash(run) for case, run in runs.items()}
+    states = {case: prefect.state(run).name for case, run in runs.items()}
+    seconds = {case: at and round(at.timestamp.timestamp() - killed, 1) for case, at in crashes.items()}
+    if all(crashes.values()):
+        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 120)
+    starts = {case: len(list((folder / case).glob("*.pid"))) for case in ("task", "parent")}
+    for case in CASES:
+        (folder / case / "go").touch()
+    if started_again := min(starts.values()) == 2:
+        states |= {case: f"Crashed, then {prefect.wait(runs[case], 'Completed').name}" for case in starts}
+    return {
+        "success": all(prefect.state(run).is_completed() for run in runs.values()),
+        **{f"{case}_kill_seen": (seconds[case] or 99) <= 60 for case in CASES},
+        "started_again": started_again,
+        "states": states,
+        "seconds": seconds,
+        "restarted_by": "an automation, through a worker" if started_again else "nobody",
+    }
+
+
+def crash(run: UUID) -> Any:
+    """The first state Crashed that the run has had."""
+    return next((state for state in prefect.history(run) if state.is_crashed()), None)
