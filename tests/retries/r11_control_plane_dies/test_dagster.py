@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from shared.settings import ROOT
-from tests.live.dagster import SCENARIOS, attempts, started, states
+from tests.live.dagster import attempts, started, states
 from tests.live.watch import alive, parent, until
 from tests.scenario import Scenario
 
@@ -34,15 +34,15 @@ LIVE = dg.Definitions(jobs=[r11_obvious])
 @pytest.mark.live
 def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     go, engine = tmp_path / "go", tmp_path / "engine"
-    with started(engine, {}, {SCENARIOS: ROOT}) as before:
-        run_id = before.start("r11_obvious", tags={"go": str(go)})
+    with started(engine, {}, {__name__: ROOT}) as before:
+        run_id = before.launch(__name__, "__repository__", "r11_obvious", {}, {"go": str(go)})
         before.event(run_id, dg.DagsterEventType.STEP_START)
         proxy = parent(parent(before.pid(run_id)))  # of the code server that has started the run's process
         for pid in before.control_plane():
             before.kill(pid)
         until(lambda: not alive(proxy), 90)  # it misses the heartbeats and ends
         assert alive(before.pid(run_id, "wait"))
-        with started(engine, {}, {SCENARIOS: ROOT}) as after:
+        with started(engine, {}, {__name__: ROOT}) as after:
             back = time.time()
             go.touch()
             run = after.wait(run_id)

@@ -5,13 +5,14 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import dagster as dg
-import polars as pl
 
 from tests.live.dagster import Pipeline, attempts, states
 from tests.scenario import Scenario
 
 
 def test_r9_rollback(pipeline: Pipeline, scenario: Scenario) -> None:
+    import polars as pl
+
     from dagster_impl.defs.assets import champion
     from shared.lib import registry, serving, tracking
     from shared.lib.feature_table import FEATURE_COLUMNS
