@@ -148,7 +148,7 @@ def jobs_for(tool: str | None, scenario: str | None) -> list[Job]:
         tests = [str(one.test(name).relative_to(ROOT)) for one in found if name in scenarios.TOOLS]
         if scenario:
             files, tests = [], [test for test in tests if f"/{scenario.lower()}_" in test]
-        there = [file for file in [*files, *tests] if (ROOT / file).exists()]
+        there = [file for file in [*tests, *files] if (ROOT / file).exists()]
         if there and tool in (None, name.split()[0]):
             jobs.append(Job(name, there))
     return jobs
