@@ -60,7 +60,7 @@ class Scenario:
 
 def location(code: tuple[Any, ...]) -> dict[str, Any]:
     """Where the functions of a version stand, and how many lines they have without blank ones."""
-    functions = [inspect.unwrap(getattr(part, "fn", part)) for part in code]
+    functions = [inspect.unwrap(getattr(part, "fn", getattr(part, "function", part))) for part in code]
     sources = [inspect.getsource(function) for function in functions]
     path = Path(inspect.getsourcefile(functions[0]) or "").resolve().relative_to(ROOT)
     lines = sum(bool(line.strip()) for source in sources for line in source.splitlines())

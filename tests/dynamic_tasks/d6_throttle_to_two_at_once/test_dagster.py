@@ -86,7 +86,7 @@ def observe(live: Engine, job: str, folder: Path) -> dict[str, Any]:
         "success": succeeded,
         "two_within_a_run": in_a_run <= LIMIT,
         "two_over_all_runs": over_both <= LIMIT,
-        "place_comes_back": third.timestamp - at < 60,
+        "place_comes_back": third.timestamp - at < 120,
         "most_in_a_run": in_a_run,
         "most_over_both": over_both,
     }
