@@ -60,8 +60,15 @@ class Scenario:
 
 def location(code: tuple[Any, ...]) -> dict[str, Any]:
     """Where the functions of a version stand, and how many lines they have without blank ones."""
-    functions = [inspect.unwrap(getattr(part, "fn", getattr(part, "function", part))) for part in code]
+    functions = [inspect.unwrap(written(part)) for part in code]
     sources = [inspect.getsource(function) for function in functions]
     path = Path(inspect.getsourcefile(functions[0]) or "").resolve().relative_to(ROOT)
     lines = sum(bool(line.strip()) for source in sources for line in source.splitlines())
     return {"code": f"{path}:{functions[0].__qualname__}", "lines": lines}
+
+
+def written(part: Any) -> Any:
+    """The function that somebody wrote, from what a tool's decorator has made of it."""
+    for name in ("fn", "function", "node_def"):  # Prefect's flows and tasks, Airflow's task groups, Dagster's assets
+        part = getattr(part, name, part)
+    return part

@@ -127,7 +127,6 @@ def test_d2_second_fan_out(live: Engine, instance: dg.DagsterInstance, scenario:
         split,
         d2_folds_of_partition,
         model,
-        d2_one_run_an_origin,
         success=run_states == {"SUCCESS"},
         map_after_map=widths == scored,
         group_for_each_item=set(runs) == set(WIDTHS),

@@ -7,6 +7,7 @@ from prefect import flow, task
 from prefect.futures import PrefectFuture, wait
 
 from tests.live import prefect
+from tests.live.watch import until
 from tests.scenario import Scenario
 
 ITEMS = ["first", "second", "third"]
@@ -60,10 +61,11 @@ def test_d3_one_of_n_fails_for_good(results: Path, scenario: Scenario) -> None:
     )
 
 
-def observe(pipeline: Any, count: int) -> dict[str, Any]:
+def observe(pipeline: Any, records: int) -> dict[str, Any]:
     end = pipeline(return_state=True)
     run = end.state_details.flow_run_id
-    states = prefect.states(run, count)
+    until(lambda: len(prefect.states(run, len(ITEMS))) == records)
+    states = prefect.states(run)
     fan_in = next((task_run for task_run in prefect.task_runs(run) if task_run.name == "count"), None)
     run_state = prefect.state(run)
     completed = bool(fan_in and fan_in.state.is_completed())
