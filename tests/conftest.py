@@ -28,6 +28,11 @@ def pytest_unconfigure() -> None:
     SESSION_HOME.cleanup()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the live tests first: at the first other one the live engine is ended, which even idle keeps a core busy."""
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+
+
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every tenth flight of May and June 2013, with all weather: a small slice of the real data."""

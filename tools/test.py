@@ -33,7 +33,7 @@ from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
-AT_ONCE = 3
+AT_ONCE = os.cpu_count() or 2
 # The longest first. What needs no orchestrator is tested once, in the smallest environment.
 FILES = {
     "airflow": ["tests/conformance", "tests/airflow_impl"],

@@ -263,6 +263,11 @@ def live(home: Path) -> Engine:
     return engine()
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not item.get_closest_marker("live"):  # they come last
+        RUNNING.close()
+
+
 def pytest_sessionfinish() -> None:
     RUNNING.close()
 

@@ -299,5 +299,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield its
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not item.get_closest_marker("live"):  # they come last
+        STOP.close()
+
+
 def pytest_sessionfinish() -> None:
     STOP.close()

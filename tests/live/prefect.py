@@ -76,6 +76,11 @@ def pool() -> str:
     return "live"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not item.get_closest_marker("live"):  # they come last
+        LIVE.close()
+
+
 def pytest_unconfigure() -> None:
     LIVE.close()
 

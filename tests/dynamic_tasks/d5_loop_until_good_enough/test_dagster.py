@@ -105,7 +105,8 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario, request: py
     scenario.finding(
         f"A `while` over an op's output is a TypeError when the job is defined, as the output has no value yet, and a "
         f"cycle in the graph is refused ({said}). A sensor on the job's own success requests the next round: "
-        f"{len(runs)} runs until the error is {rounds[-1]}. (Who needs no record of each round writes the loop inside one asset.)"
+        f"{len(runs)} runs until the error is {rounds[-1]}. (Who needs no record of each round writes the loop inside "
+        f"one asset.)"
     )
 
 
