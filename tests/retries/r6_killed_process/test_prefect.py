@@ -67,11 +67,13 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
             for pid in (worker, *(pids[pipeline][case] for pipeline in flows for case in ("task", "script"))):
                 prefect.kill(pid)
             until(lambda: not alive(pids[wait_idiom]["parent"]))
-            if orphan := alive(pids[wait_obvious]["parent"]):
-                prefect.kill(pids[wait_obvious]["parent"])
+            orphans = {pipeline: alive(pids[pipeline]["parent"]) for pipeline in flows}
+            for pipeline in flows:
+                if orphans[pipeline]:
+                    prefect.kill(pids[pipeline]["parent"])
         with prefect.worker(url, "doomed", tmp_path):  # as whatever looks after the worker would start it again
-            rerun = observe(tmp_path / "wait-idiom", killed) | {"no_orphan": True}
-            plain = observe(tmp_path / "wait-obvious", killed) | {"no_orphan": not orphan}
+            rerun = observe(tmp_path / "wait-idiom", killed) | {"no_orphan": not orphans[wait_idiom]}
+            plain = observe(tmp_path / "wait-obvious", killed) | {"no_orphan": not orphans[wait_obvious]}
 
     assert (plain["task_kill_seen"], plain["parent_kill_seen"], plain["script_kill_seen"]) == (True, False, False)
     assert rerun["task_kill_seen"] and rerun["parent_kill_seen"] and rerun["script_kill_seen"]  # noqa: PT018
