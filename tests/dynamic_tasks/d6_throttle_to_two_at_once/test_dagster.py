@@ -13,6 +13,7 @@ from tests.live.watch import until
 from tests.scenario import Scenario
 
 POOL, LIMIT = "d6_trainers", 2
+FORK = {"start_method": {"forkserver": {"preload_modules": ["tests.live.dagster_location"]}}}  # else each step loads it
 
 
 @dg.op(out=dg.DynamicOut())
@@ -33,7 +34,7 @@ def d6_train(context: dg.OpExecutionContext, number: int) -> None:
     work(context)
 
 
-@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": LIMIT}))
+@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": LIMIT, **FORK}))
 def d6_obvious() -> None:
     d6_items().map(d6_train)
 
@@ -43,7 +44,7 @@ def d6_train_in_pool(context: dg.OpExecutionContext, number: int) -> None:
     work(context)
 
 
-@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": 4}))
+@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": 4, **FORK}))
 def d6_idiom() -> None:
     d6_items().map(d6_train_in_pool)
 
@@ -102,10 +103,8 @@ def test_d6_throttle_to_two_at_once(live: Engine, tmp_path: Path, scenario: Scen
     scenario.idiom(d6_train_in_pool, d6_idiom, **second, limit="pool")
     scenario.finding(
         f"The executor's max_concurrent lets {first['most_in_a_run']} work at once in each run, so "
-        f"{first['most_over_both']} "
-        f"in two; a pool whose limit stands in the instance lets {second['most_over_both']} work over both runs. The "
-        f"place "
-        "of a task whose process was killed goes to the next one."
+        f"{first['most_over_both']} in two; a pool whose limit stands in the instance lets {second['most_over_both']} "
+        "work over both runs. The place of a task whose process was killed goes to the next one."
     )
 
 
