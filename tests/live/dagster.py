@@ -134,7 +134,7 @@ class Engine:
         finally:
             self.query(STOP_SENSOR, id=sensor["id"])
 
-    def ticks(self, name: str, since: float = 0) -> list[InstigatorTick]:
+    def ticks(self, name: str, since: float = 0.0) -> list[InstigatorTick]:
         """The sensor's ticks that began after a time and have ended, the first one first."""
         (state,) = [state for state in self.instance.all_instigator_state() if state.instigator_name == name]
         ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)

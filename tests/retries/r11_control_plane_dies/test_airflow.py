@@ -39,7 +39,7 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
         pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
         down = time.monotonic()
         engine.kill_control_plane()
-        until(lambda: not alive(pid) and time.monotonic() - down > 40)  # a scheduler silent for 30 s counts as dead
+        until(lambda: not alive(pid) and time.monotonic() - down > 60)
         survived = alive(pid)
         engine.restart_control_plane()
         back = time.monotonic()

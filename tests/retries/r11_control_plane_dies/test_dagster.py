@@ -8,8 +8,11 @@ import pytest
 
 from shared.settings import ROOT
 from tests.live.dagster import attempts, started, states
-from tests.live.watch import alive, parent, until
+from tests.live.watch import alive, until
 from tests.scenario import Scenario
+
+
+OUTAGE_SECONDS = 60
 
 
 @dg.op
@@ -37,10 +40,10 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     with started(engine, {}, {__name__: ROOT}) as before:
         run_id = before.launch(__name__, "__repository__", "r11_obvious", {}, {"go": str(go)})
         before.event(run_id, dg.DagsterEventType.STEP_START)
-        proxy = parent(parent(before.pid(run_id)))  # of the code server that has started the run's process
         for pid in before.control_plane():
             before.kill(pid)
-        until(lambda: not alive(proxy), 90)  # it misses the heartbeats and ends
+        down = time.monotonic()
+        until(lambda: time.monotonic() - down > OUTAGE_SECONDS)
         assert alive(before.pid(run_id, "wait"))
         with started(engine, {}, {__name__: ROOT}) as after:
             back = time.time()
@@ -59,7 +62,6 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
         seconds=seconds,
     )  # fmt: skip
     scenario.finding(
-        f"The run's own process holds the plan and writes the record, so it goes on without web server and daemon, and "
-        f"after the code server's proxy has ended for want of heartbeats: {seconds} s after their return the run is "
-        f"{run.status.value}, each step in its first attempt."
+        f"The run's own process holds the plan and writes the record, so it goes on without web server and daemon for "
+        f"{OUTAGE_SECONDS} s: {seconds} s after their return the run is {run.status.value}, each step in its first attempt."
     )
