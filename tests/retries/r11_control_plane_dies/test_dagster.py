@@ -11,7 +11,6 @@ from tests.live.dagster import attempts, started, states
 from tests.live.watch import alive, until
 from tests.scenario import Scenario
 
-
 OUTAGE_SECONDS = 60
 
 
@@ -63,5 +62,6 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     )  # fmt: skip
     scenario.finding(
         f"The run's own process holds the plan and writes the record, so it goes on without web server and daemon for "
-        f"{OUTAGE_SECONDS} s: {seconds} s after their return the run is {run.status.value}, each step in its first attempt."
+        f"{OUTAGE_SECONDS} s: {seconds} s after their return the run is {run.status.value}, each step in its first "
+        f"attempt."
     )
