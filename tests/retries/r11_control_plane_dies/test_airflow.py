@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import dag, task
 
-from tests.live.airflow import started
+from tests.live.airflow import CHANGED, started
 from tests.live.watch import alive, until
 from tests.scenario import Scenario
 
@@ -34,7 +34,8 @@ obvious_dag = obvious()
 @pytest.mark.live
 @pytest.mark.timeout(600)
 def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
-    with started(tmp_path, changed={}, restarts=True) as engine:  # with Airflow's own limits
+    own_limits = {name: value for name, value in CHANGED.items() if "HEARTBEAT" not in name}
+    with started(tmp_path, own_limits, restarts=True) as engine:
         run = engine.start("r11_obvious", {"folder": str(tmp_path)})
         pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
         down = time.monotonic()
