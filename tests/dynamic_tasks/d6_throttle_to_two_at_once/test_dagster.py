@@ -94,7 +94,7 @@ def observe(live: Engine, job: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.live
-@pytest.mark.timeout(580)
+@pytest.mark.timeout(900)
 def test_d6_throttle_to_two_at_once(live: Engine, tmp_path: Path, scenario: Scenario) -> None:
     live.instance.event_log_storage.set_concurrency_slots(POOL, LIMIT)
     first, second = observe(live, "d6_obvious", tmp_path), observe(live, "d6_idiom", tmp_path)

@@ -15,7 +15,6 @@ from tests.live import prefect
 from tests.live.watch import until
 from tests.scenario import Scenario
 
-
 LONG = 400  # a server on SQLite that is busy may not take a place back before its lease of 60 s has run out
 
 

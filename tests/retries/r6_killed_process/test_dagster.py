@@ -15,7 +15,7 @@ from tests.live.dagster import Engine, attempts, started
 from tests.live.watch import alive, parent, until
 from tests.scenario import Scenario
 
-JOBS, IN_TIME, LIMIT = ("r6_obvious", "r6_idiom"), 60, 45
+JOBS, IN_TIME, LIMIT = ("r6_obvious", "r6_idiom"), 120, 45
 
 
 @dg.op(retry_policy=dg.RetryPolicy(max_retries=1))

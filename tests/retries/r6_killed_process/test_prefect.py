@@ -57,7 +57,7 @@ OWN_CODE = "a run's process asks the kernel to end it when its worker dies (PR_S
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     flows, url = (wait_obvious, wait_idiom), prefect.server()
     with prefect.automation("crash what is silent", SILENT, CRASH), prefect.rerun_crashed("wait-idiom", retries=1):
@@ -82,7 +82,8 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     scenario.idiom(wait_idiom, wait_for_go, prefect.rerun_crashed, own_code=OWN_CODE, **rerun)
     scenario.finding(
         f"A worker saw its run's process die after {plain['seconds']['task']} s; with the worker dead, too, it was "
-        f"{plain['states']['parent']} 60 s later, as was a script's run, and a run's process outlives its worker. With"
+        f"{plain['states']['parent']} two minutes later, as was a script's run, and a run's process outlives its "
+        f"worker. With"
         f" heartbeats and an automation the deaths were on record after {rerun['seconds']['parent']} and "
         f"{rerun['seconds']['script']} s, and another automation had the first two runs started again."
     )
@@ -102,9 +103,9 @@ def begin(pipeline: Any, folder: Path) -> dict[str, int]:
 
 
 def observe(folder: Path, killed: float) -> dict[str, Any]:
-    """What the record says 60 s after the kills, and which runs were started again."""
+    """What the record says two minutes after the kills, and which runs were started again."""
     runs = {case: prefect.run_with({"folder": str(folder / case)}) for case in CASES}
-    until(lambda: all(crash(run) for run in runs.values()) or time.time() > killed + 66, 90)
+    until(lambda: all(crash(run) for run in runs.values()) or time.time() > killed + 122, 150)
     crashes = {case: crash(run) for case, run in runs.items()}
     states = {case: prefect.state(run).name for case, run in runs.items()}
     seconds = {case: at and round(at.timestamp.timestamp() - killed, 1) for case, at in crashes.items()}
@@ -117,7 +118,7 @@ def observe(folder: Path, killed: float) -> dict[str, Any]:
         states |= {case: f"Crashed, then {prefect.wait(runs[case], 'Completed').name}" for case in starts}
     return {
         "success": all(prefect.state(run).is_completed() for run in runs.values()),
-        **{f"{case}_kill_seen": (seconds[case] or 99) <= 60 for case in CASES},
+        **{f"{case}_kill_seen": (seconds[case] or 999) <= 120 for case in CASES},
         "started_again": started_again,
         "states": states,
         "seconds": seconds,
