@@ -31,6 +31,9 @@ FOLDER = default_home() / "engine"  # of the session: no test has set a home of 
 STOP = ExitStack()
 PIPELINE, SCENARIOS = "dagster_impl.definitions", "tests.live.dagster_location"  # code locations
 
+FORKSERVER = {"start_method": {"forkserver": {"preload_modules": ["tests.live.dagster_location"]}}}
+"""For the multiprocess executor: a step's process is forked from one that has loaded the jobs, else each loads them."""
+
 LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
     __typename

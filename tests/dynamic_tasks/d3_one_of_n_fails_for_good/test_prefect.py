@@ -20,7 +20,7 @@ def train(name: str) -> str:
     return name
 
 
-@task(task_run_name="count")
+@task(task_run_name="count", persist_result=True)  # for the test to read
 def count(trained: list[str]) -> int:
     return len(trained)
 

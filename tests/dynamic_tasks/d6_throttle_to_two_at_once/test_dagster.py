@@ -8,12 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.live.dagster import Engine
+from tests.live.dagster import FORKSERVER, Engine
 from tests.live.watch import until
 from tests.scenario import Scenario
 
 POOL, LIMIT = "d6_trainers", 2
-FORK = {"start_method": {"forkserver": {"preload_modules": ["tests.live.dagster_location"]}}}  # else each step loads it
 
 
 @dg.op(out=dg.DynamicOut())
@@ -34,7 +33,7 @@ def d6_train(context: dg.OpExecutionContext, number: int) -> None:
     work(context)
 
 
-@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": LIMIT, **FORK}))
+@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": LIMIT, **FORKSERVER}))
 def d6_obvious() -> None:
     d6_items().map(d6_train)
 
@@ -44,7 +43,7 @@ def d6_train_in_pool(context: dg.OpExecutionContext, number: int) -> None:
     work(context)
 
 
-@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": 4, **FORK}))
+@dg.job(executor_def=dg.multiprocess_executor.configured({"max_concurrent": 4, **FORKSERVER}))
 def d6_idiom() -> None:
     d6_items().map(d6_train_in_pool)
 

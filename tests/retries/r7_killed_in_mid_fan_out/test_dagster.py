@@ -9,11 +9,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.live.dagster import Engine, attempts
+from tests.live.dagster import FORKSERVER, Engine, attempts
 from tests.scenario import Scenario
 
 CANDIDATES = ("EWR", "JFK", "LGA", "BOS")
-TWO_AT_A_TIME = dg.multiprocess_executor.configured({"max_concurrent": 2})
+TWO_AT_A_TIME = dg.multiprocess_executor.configured({"max_concurrent": 2, **FORKSERVER})
 
 
 @dg.op(out=dg.DynamicOut())
