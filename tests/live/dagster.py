@@ -148,12 +148,12 @@ class Engine:
         assert run
         return run
 
-    def wait(self, run_id: str, seconds: float = 120) -> dg.DagsterRun:
+    def wait(self, run_id: str, seconds: float = 240) -> dg.DagsterRun:
         """The run when it has ended."""
         until(lambda: self.run(run_id).is_finished, seconds)
         return self.run(run_id)
 
-    def retry(self, run_id: str, seconds: float = 30) -> str:
+    def retry(self, run_id: str, seconds: float = 90) -> str:
         """The id of the run that the daemon has launched to retry this one; AssertionError if it launches none."""
         return until(lambda: self.run(run_id).tags.get("dagster/auto_retry_run_id", ""), seconds)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from prefect.events.schemas.automations import EventTrigger
 
 LIVE = ExitStack()
-WAIT_SECONDS = 150.0
+WAIT_SECONDS = 240.0
 os.environ |= {name: str(value) for name, value in watch.changed_settings("prefect").items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], seconds: float = 120) -> T:
+def until(look: Callable[[], T], seconds: float = 240) -> T:
     """What `look` returns, as soon as that is true; AssertionError if it is not within the seconds."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
