@@ -34,6 +34,10 @@ PIPELINE, SCENARIOS = "dagster_impl.definitions", "tests.live.dagster_location" 
 FORKSERVER = {"start_method": {"forkserver": {"preload_modules": ["tests.live.dagster_location"]}}}
 """For the multiprocess executor: a step's process is forked from one that has loaded the jobs, else each loads them."""
 
+LOCATIONS = """{
+  workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename } } } }
+}"""
+
 LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
     __typename
@@ -101,15 +105,22 @@ class Engine:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    def has_loaded(self) -> bool:
+        """Whether each code location has been loaded: until then the web server knows no job of it."""
+        entries = self.query(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        return all(entry["loadStatus"] == "LOADED" and entry["locationOrLoadError"] for entry in entries)
+
     def start(self, job: str, config: Any = None, tags: dict[str, str] | None = None) -> str:
         """Launch a run of a scenario's job, such as `r7_obvious` in the repository `r7`; returns the run's id."""
         return self.launch(SCENARIOS, job.partition("_")[0], job, config, tags or {})
 
-    def start_pipeline(self, month: str, settings: Settings) -> str:
+    def start_pipeline(self, month: str, settings: Settings, tags: dict[str, str] | None = None) -> str:
         """Launch the real pipeline for a month."""
         config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
         resources = {"resources": {"settings": {"config": config}}}
-        return self.launch(PIPELINE, "__repository__", "retrain", resources, {"dagster/partition": month})
+        return self.launch(
+            PIPELINE, "__repository__", "retrain", resources, {"dagster/partition": month, **(tags or {})}
+        )
 
     def launch(self, location: str, repository: str, job: str, config: Any, tags: dict[str, str]) -> str:
         selector = {"repositoryLocationName": location, "repositoryName": repository, "jobName": job}
@@ -230,7 +241,9 @@ def started(folder: Path, env: dict[str, str], locations: dict[str, Path]) -> It
         dg.DagsterInstance.from_config(str(home)) as instance,
         server(dev, f"{url}/server_info", folder / "engine.log", env) as guard,
     ):
-        yield Engine(url, instance, guard.pid)
+        engine = Engine(url, instance, guard.pid)
+        until(engine.has_loaded)
+        yield engine
 
 
 @cache
