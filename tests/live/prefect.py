@@ -143,7 +143,8 @@ def retry(run: UUID) -> None:
     """
     from prefect.states import Scheduled
 
-    watch.until(lambda: events("prefect.worker.executed-flow-run", run))
+    started = sum(state.is_running() for state in history(run))
+    watch.until(lambda: len(events("prefect.worker.executed-flow-run", run)) >= started)
     with client() as api:
         api.set_flow_run_state(run, Scheduled(message="Retried"), force=True)
 
