@@ -35,7 +35,9 @@ FORKSERVER = {"start_method": {"forkserver": {"preload_modules": ["tests.live.da
 """For the multiprocess executor: a step's process is forked from one that has loaded the jobs, else each loads them."""
 
 LOCATIONS = """{
-  workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename } } } }
+  workspaceOrError {
+    ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename ... on PythonError { message } } } }
+  }
 }"""
 
 LAUNCH = """mutation ($params: ExecutionParams!) {
@@ -108,7 +110,9 @@ class Engine:
     def has_loaded(self) -> bool:
         """Whether each code location has been loaded: until then the web server knows no job of it."""
         entries = self.query(LOCATIONS)["workspaceOrError"]["locationEntries"]
-        return all(entry["loadStatus"] == "LOADED" and entry["locationOrLoadError"] for entry in entries)
+        found = [entry["locationOrLoadError"] for entry in entries if entry["loadStatus"] == "LOADED"]
+        assert not [each for each in found if each and "message" in each], found
+        return len(found) == len(entries) and all(found)
 
     def start(self, job: str, config: Any = None, tags: dict[str, str] | None = None) -> str:
         """Launch a run of a scenario's job, such as `r7_obvious` in the repository `r7`; returns the run's id."""

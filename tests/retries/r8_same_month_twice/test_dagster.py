@@ -15,17 +15,15 @@ from tests.scenario import Scenario
 
 @dg.definitions
 def retrain_once() -> dg.Definitions:
-    """The pipeline's job, and a sensor that asks for the same month each second."""
+    """The pipeline, and a sensor that asks for the same month each second."""
     from dagster_impl.definitions import defs
 
-    retrain = defs().resolve_job_def("retrain")
-
-    @dg.sensor(job=retrain, minimum_interval_seconds=1)
+    @dg.sensor(job_name="retrain", minimum_interval_seconds=1)
     def idiom() -> dg.RunRequest:
         config = json.loads((default_home() / "run_config.json").read_text())
         return dg.RunRequest(run_key="2013-06", run_config=config, tags={"dagster/partition": "2013-06"})
 
-    return dg.Definitions(jobs=[retrain], sensors=[idiom])
+    return dg.Definitions.merge(defs(), dg.Definitions(sensors=[idiom]))
 
 
 def torn_files(settings: Settings) -> list[Path]:
