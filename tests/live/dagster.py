@@ -36,7 +36,9 @@ FORKSERVER = {"start_method": {"forkserver": {"preload_modules": ["tests.live.da
 
 LOCATIONS = """{
   workspaceOrError {
-    ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename ... on PythonError { message } } } }
+    ... on Workspace {
+      locationEntries { loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+    }
   }
 }"""
 
