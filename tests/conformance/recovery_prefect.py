@@ -8,6 +8,7 @@ from shared.runtime.records import RunRecord
 from shared.settings import Settings
 from tests.faults import Kill
 from tests.live import prefect
+from tests.live.watch import until
 
 
 def run_and_recover(month: str, settings: Settings, kill: Kill, functions: Sequence[str]) -> RunRecord:
@@ -17,8 +18,8 @@ def run_and_recover(month: str, settings: Settings, kill: Kill, functions: Seque
     parameters = settings.model_dump(include={"source", "min_rows", "families", "seed"})
     run = prefect.start(late_flights, prefect.pool(), job, month=month, **parameters)
     for following in (*functions[1:], None):
+        until(lambda: kill.killed)
         prefect.wait(run, "Crashed")
-        assert kill.killed
         if following:
             kill.at(following)
         prefect.retry(run)
