@@ -106,7 +106,7 @@ def worker(url: str, pool: str, folder: Path) -> Iterator[int]:
 
 def child(pid: int) -> int:
     """The id of the process's first child."""
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+    return int(watch.until(Path(f"/proc/{pid}/task/{pid}/children").read_text).split()[0])
 
 
 def start(
