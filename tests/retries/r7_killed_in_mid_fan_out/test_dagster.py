@@ -40,7 +40,7 @@ def r7_obvious() -> None:
     gather(candidates().map(train).collect())
 
 
-@dg.graph_asset
+@dg.graph_asset(name="r7_trained_candidates")
 def trained_candidates() -> list[str]:
     return gather(candidates().map(train).collect())
 
