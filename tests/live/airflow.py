@@ -175,16 +175,18 @@ class Engine:
 
     def kill_control_plane(self) -> None:
         """Send SIGKILL to scheduler, Dag processor, triggerer and API server, and to none of their children."""
-        (self.folder / "down").touch()
+        for file in ("down", "cold"):
+            (self.folder / file).touch()
         (shell,) = children(self.server)
         for loop in children(shell):
             for component in children(loop):
                 sigkill(component)
 
     def restart_control_plane(self) -> None:
-        """Let them start again; returns when the API answers."""
+        """Let the API server start again, and when it can answer tasks, too, the others."""
         (self.folder / "down").unlink()
-        until(lambda: answers(f"{self.url}/api/v2/monitor/health"), 240)
+        until(lambda: answers(f"{self.url}/execution/health/ping"))
+        (self.folder / "cold").unlink()
 
     def record(self, run: Run) -> RunRecord:
         """The run record of a run of this engine: read from its database instead of this process's."""
@@ -217,10 +219,10 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def kept_up(component: str, down: Path) -> str:
-    """A shell's loop that starts a component again, like a service manager, unless the file is there."""
-    command = component.removeprefix("exec ")
-    return f"(while :; do {command}; while [ -e {shlex.quote(str(down))} ]; do sleep 0.2; done; done)"
+def kept_up(component: str, folder: Path) -> str:
+    """A shell's loop that starts a component again, like a service manager, unless a file holds it."""
+    file = shlex.quote(str(folder / ("down" if "api-server" in component else "cold")))
+    return f"(while :; do {component.removeprefix('exec ')}; while [ -e {file} ]; do sleep 0.2; done; done)"
 
 
 @contextlib.contextmanager
@@ -240,7 +242,7 @@ def started(folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = Fa
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
-    components = [*(kept_up(component, folder / "down") for component in ui.COMPONENTS), "wait"]
+    components = [*(kept_up(component, folder) for component in ui.COMPONENTS), "wait"]
     command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
     health = f"{url}/api/v2/monitor/health"
     with server(command, health, folder / "airflow.log", environment, seconds=240) as process:
