@@ -83,7 +83,7 @@ def recorded() -> Evidence:
     evidence: Evidence = {}
     for report in sorted(RECORDED.glob("*.xml"), key=lambda path: path.stat().st_mtime):
         for case in ET.parse(report).iter("testcase"):
-            place = re.fullmatch(r"tests\.\w+\.([a-z]\d+)_\w+\.test_(\w+)", case.attrib["classname"])
+            place = re.fullmatch(r"tests\.\w+\.([a-z]\d+)_\w+\.test_(\w+)", case.attrib.get("classname", ""))
             failed = case.find("failure") is not None or case.find("error") is not None
             if place and not failed:
                 properties = {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
