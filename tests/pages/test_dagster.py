@@ -17,7 +17,6 @@ from shared.lib import registry, tracking
 from shared.runtime import records
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
-from tests.evidence import Evidence
 from tests.faults import Kill
 from tests.live.dagster import Engine
 from tests.live.watch import until
@@ -112,11 +111,10 @@ def june(up: UI, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     return up.record("2013-06")
 
 
-def test_form_starts_a_run_on_the_default_data(up: UI, june: RunRecord, evidence: Evidence) -> None:
+def test_form_starts_a_run_on_the_default_data(up: UI, june: RunRecord) -> None:
     assert june.champion.version == "1"
     assert {stage.state for stage in june.stages} == {"success"}
     assert records.path_of_success("dagster", "2013-06", up.home).exists()
-    evidence(seconds=round((june.ended - june.started).total_seconds(), 1))
 
 
 def test_bad_month_in_the_form_gets_a_message(up: UI, tmp_path: Path) -> None:
