@@ -16,7 +16,7 @@ from shared.contracts import Candidate, Features, File, PermanentError, Plan, Tr
 from shared.lib import tracking
 from shared.settings import Settings
 
-LOCKED = r"^MLflow's database is locked by another process for more than .* run the month again$"
+LOCKED = r"^MLflow's database has been locked by another process for more than .* run the month again$"
 STEP = 0.2  # seconds from one kill to the next
 FEATURES = Features(
     month="2013-06",
