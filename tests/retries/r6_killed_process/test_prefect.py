@@ -63,6 +63,9 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     with prefect.automation("crash what is silent", SILENT, CRASH), prefect.rerun_crashed("wait-idiom", retries=1):
         with prefect.worker(url, "doomed", tmp_path) as worker:
             pids = {pipeline: begin(pipeline, tmp_path / pipeline.name) for pipeline in flows}
+            for case in CASES:  # only who has been heard of can fall silent
+                run = prefect.run_with({"folder": str(tmp_path / "wait-idiom" / case)})
+                until(lambda run=run: prefect.events("prefect.flow-run.heartbeat", run))
             killed = time.time()
             for pid in (worker, *(pids[pipeline][case] for pipeline in flows for case in ("task", "script"))):
                 prefect.kill(pid)
