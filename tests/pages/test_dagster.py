@@ -148,7 +148,8 @@ def test_pages_show_what_the_run_has_made(up: UI, june: RunRecord, tmp_path: Pat
                 expect(at.get_by_text(text, exact=True).first).to_be_visible()
 
         shows("trained_candidates", "leaderboard", "The candidates that could be trained: one step each.", "0.1646")
-        shows("validated_batch", "PSI weather.temp", "The batch, when it keeps every rule.")
+        about = "The batch, when it keeps every rule; otherwise this fails, and nothing downstream sees the batch."
+        shows("validated_batch", "PSI weather.temp", about)
         shows("evaluation", "scores", "0.1871", "challenger: Brier score EWR", "challenger: AUC JFK")
         at.get_by_text("[Show Markdown]").click()
         expect(at.get_by_role("img", name="calibration")).to_be_visible()
