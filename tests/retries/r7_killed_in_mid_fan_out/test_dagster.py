@@ -89,7 +89,7 @@ def observe(live: Engine, job: str, prefix: str, folder: Path) -> dict[str, Any]
 @pytest.mark.live
 def test_r7_killed_in_mid_fan_out(live: Engine, tmp_path: Path, scenario: Scenario) -> None:
     obvious = observe(live, "r7_obvious", "", tmp_path)
-    idiom = observe(live, "r7_idiom", "trained_candidates.", tmp_path)
+    idiom = observe(live, "r7_idiom", "r7_trained_candidates.", tmp_path)
     scenario.obvious(candidates, train, gather, r7_obvious, **obvious)
     scenario.idiom(candidates, train, gather, trained_candidates.node_def, **idiom)
     scenario.finding(
