@@ -100,7 +100,7 @@ def fresh_run(tool: str, module: str) -> tuple[float, float, float]:
     seconds, memory = measure(python_of(tool), module, MONTH)
     record = records.read(tool, MONTH, HOME)
     spent = [stage.ended - stage.started for stage in record.stages if stage.started and stage.ended]
-    return seconds, sum(its.total_seconds() for its in spent), memory
+    return seconds, sum(stage.total_seconds() for stage in spent), memory
 
 
 def ui_runs() -> dict[str, dict[str, float]]:
@@ -111,7 +111,7 @@ def ui_runs() -> dict[str, dict[str, float]]:
     fresh_run("plain", "shared.plain")
     base = wall(records.read("plain", MONTH, HOME))
     seconds = {tool: min(ui.seconds(tool, MONTH, HOME) for _ in range(2)) for tool in TOOLS if tool != "plain"}
-    return {tool: {"seconds": its, "over_plain": its / base} for tool, its in seconds.items()}
+    return {tool: {"seconds": spent, "over_plain": spent / base} for tool, spent in seconds.items()}
 
 
 def year() -> dict[str, float]:
@@ -158,35 +158,35 @@ def show(results: dict) -> None:
     table = Table(
         "", "seconds", "in stages", "floor", "seconds / (plain + floor)", "peak MB", title=f"One run of {MONTH}, warm"
     )
-    for tool, its in results["tools"].items():
-        ratio = "-" if tool == "plain" else f"{its['ratio']:.2f}"
+    for tool, measured in results["tools"].items():
+        ratio = "-" if tool == "plain" else f"{measured['ratio']:.2f}"
         table.add_row(
             tool,
-            f"{its['seconds']:.1f}",
-            f"{its['stages']:.1f}",
-            f"{its['floor']:.1f}",
+            f"{measured['seconds']:.1f}",
+            f"{measured['stages']:.1f}",
+            f"{measured['floor']:.1f}",
             ratio,
-            f"{its['memory_mb']:.0f}",
+            f"{measured['memory_mb']:.0f}",
         )
     console.print(table)
     table = Table("", "seconds", "times the plain run", title=f"{MONTH} again, started in each tool's web UI")
-    for tool, its in results["ui"].items():
-        table.add_row(tool, f"{its['seconds']:.1f}", f"{its['over_plain']:.1f}")
+    for tool, measured in results["ui"].items():
+        table.add_row(tool, f"{measured['seconds']:.1f}", f"{measured['over_plain']:.1f}")
     console.print(table)
     table = Table("", "with it", "without", "ratio", title="CPU seconds to load the pipeline and exit")
     for name, seconds in results["startup"].items():
         table.add_row(name, f"{seconds['with']:.1f}", f"{seconds['without']:.1f}", f"{seconds['ratio']:.2f}")
     console.print(table)
-    its = results["year"]
+    measured = results["year"]
     print(
-        f"load and features of the year: {its['rows']} rows, "
-        f"{its['load']:.2f} s + {its['features']:.2f} s = {its['total']:.2f} s\n"
+        f"load and features of the year: {measured['rows']} rows, "
+        f"{measured['load']:.2f} s + {measured['features']:.2f} s = {measured['total']:.2f} s\n"
     )
     table = Table("rows", "seconds in the run", "times", "peak MB", "times", title="A plain run with more rows")
     one = results["rows"][1]
-    for factor, its in results["rows"].items():
-        times = (f"{its['run'] / one['run']:.1f}", f"{its['memory_mb'] / one['memory_mb']:.1f}")
-        table.add_row(f"×{factor}", f"{its['run']:.1f}", times[0], f"{its['memory_mb']:.0f}", times[1])
+    for factor, measured in results["rows"].items():
+        times = (f"{measured['run'] / one['run']:.1f}", f"{measured['memory_mb'] / one['memory_mb']:.1f}")
+        table.add_row(f"×{factor}", f"{measured['run']:.1f}", times[0], f"{measured['memory_mb']:.0f}", times[1])
     console.print(table)
 
 

@@ -43,8 +43,8 @@ def ui(tool: str, home: Path) -> Iterator[str]:
     env = {**os.environ, "TRIPTYCH_HOME": str(home)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said = iter(process.stdout or ())
-            yield next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            lines = iter(process.stdout or ())
+            yield next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate()  # reads to the end: with nobody to read its last line, the command would fail

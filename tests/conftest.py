@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +22,12 @@ os.environ["TRIPTYCH_HOME"] = SESSION_HOME.name
 
 TOOL = next(tool for tool in ("airflow", "prefect", "dagster") if importlib.util.find_spec(tool))
 """The orchestrator of this environment."""
+
+MAKE_DATABASE = {
+    "airflow": "from airflow_impl import home; home.prepare()",
+    "prefect": "from prefect_impl import home\nwith home.without_pages(): pass",
+    "dagster": "from dagster_impl import home; home.instance()",
+}
 
 pytest_plugins = [f"tests.live.{TOOL}"]
 
@@ -51,18 +59,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow store to copy: making one takes seconds."""
-    settings = Settings(home=tmp_path_factory.mktemp("empty"))
-    tracking.client(settings)
-    return settings.mlflow
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with MLflow's and the tool's databases, nothing in them, to copy: making them takes a minute."""
+    folder = tmp_path_factory.mktemp("prepared")
+    tracking.client(Settings(home=folder))
+    env = {**os.environ, "TRIPTYCH_HOME": str(folder)}
+    subprocess.run([sys.executable, "-c", MAKE_DATABASE[TOOL]], env=env, check=True, timeout=240)
+    return folder
 
 
 @pytest.fixture
-def home(tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, prepared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh home for data, models and records."""
     folder = tmp_path / "hôme of a test"
-    shutil.copytree(empty_mlflow, folder / "mlflow")
+    shutil.copytree(prepared_home, folder)
     monkeypatch.setenv("TRIPTYCH_HOME", str(folder))
     return folder
 

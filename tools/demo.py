@@ -39,7 +39,7 @@ def main() -> None:
         print(f"DISAGREE {problem}")
     if problems:
         sys.exit(1)
-    print(f"Seconds in all, start-up included: {', '.join(f'{tool} {its:.1f}' for tool, its in seconds.items())}.")
+    print(f"Seconds in all, start-up included: {', '.join(f'{tool} {spent:.1f}' for tool, spent in seconds.items())}.")
     print("All four agree to the bit. To see the runs in the tools' own pages:")
     print(f"  TRIPTYCH_HOME={HOME.relative_to(ROOT)} make airflow-ui   (or prefect-ui, dagster-ui, mlflow-ui)")
 

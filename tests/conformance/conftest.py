@@ -1,6 +1,7 @@
 """What the conformance suite runs: the plain pipeline, and the one of this environment's orchestrator."""
 
 import importlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +33,31 @@ def plain_records() -> PlainRecords:
 def both(
     engine: Callable[[str, Settings], RunRecord], plain_records: PlainRecords, home: Path, source: Path
 ) -> SimpleNamespace:
-    """`both.plain(month, …)` and `both.tool(month, …)` run on the small slice; keywords change the settings.
+    """`both.plain(month, …)` and `both.tool(month, …)` run on the small slice; keywords change the settings."""
+    return plain_and_tool(engine, plain_records, source)
+
+
+@pytest.fixture(scope="session")
+def first_month(
+    engine: Callable[[str, Settings], RunRecord],
+    plain_records: PlainRecords,
+    prepared_home: Path,
+    source: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SimpleNamespace:
+    """A first run for tests that only look at it: the records `plain` and `tool`, and the tool's `settings`."""
+    home = tmp_path_factory.mktemp("first") / "month é"
+    shutil.copytree(prepared_home, home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIPTYCH_HOME", str(home))
+        both = plain_and_tool(engine, plain_records, source)
+        return SimpleNamespace(plain=both.plain(), tool=both.tool(), settings=Settings(tool=TOOL))
+
+
+def plain_and_tool(
+    engine: Callable[[str, Settings], RunRecord], plain_records: PlainRecords, source: Path
+) -> SimpleNamespace:
+    """Run either in the home of this test.
 
     What the plain run gives after the same runs is the same each time, so that it is run once a session.
     """

@@ -19,7 +19,7 @@ UNKNOWN = "tests.nowhere:nothing"
 
 
 def state_of(record: RunRecord, stage: str) -> str:
-    return next(its.state for its in record.stages if its.stage == stage)
+    return next(found.state for found in record.stages if found.stage == stage)
 
 
 def aliases(settings: Settings) -> dict[str, str]:
@@ -31,16 +31,16 @@ def versions(settings: Settings) -> int:
     return len(MlflowClient(settings.tracking_uri).search_model_versions(f"name = '{settings.model_name}'"))
 
 
-def test_first_month_is_promoted_as_in_the_plain_run(both: SimpleNamespace) -> None:
-    plain, tool = both.plain(), both.tool()
+def test_first_month_is_promoted_as_in_the_plain_run(first_month: SimpleNamespace) -> None:
+    plain, tool = first_month.plain, first_month.tool
     assert tool.state == "success", tool.error
     assert tool.evaluation.decision == "promote"
     assert tool.champion.version == "1"
     assert differences(plain, tool) == []
 
 
-def test_record_names_tool_version_run_and_times(both: SimpleNamespace) -> None:
-    record = both.tool()
+def test_record_names_tool_version_run_and_times(first_month: SimpleNamespace) -> None:
+    record = first_month.tool
     assert record.tool == TOOL
     assert record.tool_version.count(".") == 2
     assert record.run_id
@@ -142,9 +142,8 @@ def test_rejected_batch_is_put_aside_and_nothing_downstream_sees_it(
     assert list(Settings(tool=TOOL).store.glob("quarantine/2013-06/flights/*.csv"))
 
 
-def test_candidates_are_runs_nested_under_one_parent(both: SimpleNamespace) -> None:
-    record = both.tool()
-    settings = Settings(tool=TOOL)
+def test_candidates_are_runs_nested_under_one_parent(first_month: SimpleNamespace) -> None:
+    record, settings = first_month.tool, first_month.settings
     client = MlflowClient(settings.tracking_uri)
     assert record.tracking.experiment == settings.experiment
     experiment = client.get_experiment_by_name(settings.experiment)
@@ -157,10 +156,10 @@ def test_candidates_are_runs_nested_under_one_parent(both: SimpleNamespace) -> N
     assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
 
 
-def test_nothing_is_pickled(both: SimpleNamespace, home: Path) -> None:
-    both.tool()
-    assert registry.by_alias(registry.CHAMPION, Settings(tool=TOOL))
-    assert not [path for path in home.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+def test_nothing_is_pickled(first_month: SimpleNamespace) -> None:
+    settings = first_month.settings
+    assert registry.by_alias(registry.CHAMPION, settings)
+    assert not [path for path in settings.home.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
 
 
 @pytest.mark.slow

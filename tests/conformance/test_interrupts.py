@@ -37,23 +37,23 @@ def interrupted(source: Path, kill: Kill, twice: bool = False) -> str:
         began = time.monotonic()
         if twice:
             os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=SECONDS)
+        output, _ = process.communicate(timeout=SECONDS)
     # A second interrupt may come while Python ends, when it has no handler any more.
-    assert process.returncode == 130 or (twice and process.returncode == -signal.SIGINT), said
+    assert process.returncode == 130 or (twice and process.returncode == -signal.SIGINT), output
     while guard.session(process.pid):
         assert time.monotonic() - began < SECONDS, "a process was left"
         time.sleep(0.1)
-    return said
+    return output
 
 
-def check_stopped(said: str, settings: Settings) -> None:
+def check_stopped(output: str, settings: Settings) -> None:
     """What an interrupt must leave: a sentence, a record, nothing that runs."""
     record = records.read(TOOL, "2013-06", settings.home)
-    assert "Traceback" not in said
-    assert said.count("\nstopped") == 1, said
+    assert "Traceback" not in output
+    assert output.count("\nstopped") == 1, output
     assert (record.state, record.error) == ("failed", records.STOPPED)
     client = MlflowClient(settings.tracking_uri)
-    runs = client.search_runs([its.experiment_id for its in client.search_experiments()])
+    runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
     assert not [run for run in runs if run.info.status == "RUNNING"]
 
 
@@ -64,9 +64,9 @@ def test_interrupted_before_it_has_begun_a_run_leaves_nothing(number: signal.Sig
     ) as process:
         time.sleep(0.5)  # in the midst of its imports
         os.killpg(process.pid, number)
-        said, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130, said
-    assert said.endswith("\nstopped before anything was begun\n")
+        output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, output
+    assert output.endswith("\nstopped before anything was begun\n")
     assert not (home / "records").exists()
 
 

@@ -317,8 +317,8 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A persistent instance of the test's own, for what runs in this process."""
     (tmp_path / "dagster").mkdir()
     quiet = {"telemetry": {"enabled": False}}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=quiet) as its:
-        yield its
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=quiet) as local:
+        yield local
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -34,15 +34,15 @@ def page(folder: Path) -> Iterator[Page]:
     system = next(filter(None, map(shutil.which, WHERE)), None)
     with sync_playwright() as playwright:
         try:
-            home = {**os.environ, "HOME": str(folder)}  # for what it keeps outside of its profile
-            browser = playwright.chromium.launch(executable_path=system, args=QUIET, env=home)
+            env = {**os.environ, "HOME": str(folder)}  # for what it keeps outside of its profile
+            browser = playwright.chromium.launch(executable_path=system, args=QUIET, env=env)
         except Error:
             pytest.skip(MISSING)
         asked: list[str] = []
         with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
             context.on("request", lambda request: asked.append(request.url))
             # What the page's own policy forbids never leaves the browser.
-            context.on("requestfailed", lambda its: its.failure == "csp" and asked.remove(its.url))
+            context.on("requestfailed", lambda failed: failed.failure == "csp" and asked.remove(failed.url))
             context.on("page", lambda new: new.on("websocket", lambda socket: asked.append(socket.url)))
             context.set_default_timeout(120_000)  # a machine on which other tests run takes long for everything
             opened = context.new_page()

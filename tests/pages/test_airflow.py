@@ -34,11 +34,11 @@ INTERRUPTS = (signal.SIGKILL, signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
-def place(empty_mlflow: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+def place(prepared_home: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A home in which two command-line runs were interrupted while they trained, and then the UI was started."""
     folder = tmp_path_factory.mktemp("pages")
     home, kill = folder / "home", Kill(folder)
-    shutil.copytree(empty_mlflow, home / "mlflow")
+    shutil.copytree(prepared_home, home)
     env = {**os.environ, **kill.env, "TRIPTYCH_HOME": str(home)}
     small = Settings(tool="airflow", home=home, source=str(source), min_rows=100)
     for number in INTERRUPTS:
@@ -94,7 +94,7 @@ def materialize(shown: Page, place: SimpleNamespace) -> Run:
 
 def trained(place: SimpleNamespace, run: Run, state: str = "success") -> list[dict[str, Any]]:
     tasks = place.engine.tasks(run).items()
-    return [its for name, its in tasks if name.startswith("train ") and its["state"] == state]
+    return [task for name, task in tasks if name.startswith("train ") and task["state"] == state]
 
 
 def nothing_runs_in_mlflow(settings: Settings) -> bool:
@@ -148,10 +148,10 @@ def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: Run, tmp_
 
 
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
-    of_dag = ("", "/runs", "/tasks", "/calendar", "/backfills", "/events", "/code", "/details", "/tasks/train")
-    of_run = ("", "/events", "/code", "/details", "/plugin/report", "/tasks/evaluate")
+    dag_tabs = ("", "/runs", "/tasks", "/calendar", "/backfills", "/events", "/code", "/details", "/tasks/train")
+    run_tabs = ("", "/events", "/code", "/details", "/plugin/report", "/tasks/evaluate")
     lists = ("dags", "dag_runs", "task_instances", "assets", "xcoms", "pools", "plugins", "variables", "connections")
-    paths = [f"dags/{DAG}{its}" for its in of_dag] + [f"dags/{DAG}/runs/{quote(run.run_id)}{its}" for its in of_run]
+    paths = [f"dags/{DAG}{tab}" for tab in dag_tabs] + [f"dags/{DAG}/runs/{quote(run.run_id)}{tab}" for tab in run_tabs]
     with page(tmp_path) as shown:
         for path in ("", *paths, *lists, "providers", "events", "jobs", "required_actions"):
             shown.goto(f"{place.url}/{path}")
@@ -189,7 +189,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
         until(lambda: len(trained(place, run)) > 1)
         place.kill.at("shared.stages.train:split")
         assert place.engine.wait(run) == "success"
-    assert sorted(its["try_number"] for its in trained(place, run)) == [1] * 8 + [2]
+    assert sorted(task["try_number"] for task in trained(place, run)) == [1] * 8 + [2]
 
 
 def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(place: SimpleNamespace, run: Run) -> None:

@@ -44,12 +44,12 @@ class UI:
 
     def runs(self) -> list[SimpleNamespace]:
         """All runs, the newest first."""
-        return [SimpleNamespace(**its) for its in self.engine.query(RUNS)["runsOrError"]["results"]]
+        return [SimpleNamespace(**run) for run in self.engine.query(RUNS)["runsOrError"]["results"]]
 
     def trained(self) -> int:
         """How many candidates the newest run has trained."""
         steps = self.runs()[0].stepStats
-        return sum(".train[" in its["stepKey"] and its["status"] == "SUCCESS" for its in steps)
+        return sum(".train[" in step["stepKey"] and step["status"] == "SUCCESS" for step in steps)
 
     def record(self, month: str, state: str = "success") -> RunRecord:
         """The month's record, as soon as there is one in the state."""
@@ -64,11 +64,11 @@ class UI:
 
 
 @pytest.fixture(scope="module")
-def up(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
+def up(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
     """The web UI of a new home."""
     folder = tmp_path_factory.mktemp("pages")
     home, kill = folder / "hôme", Kill(folder)
-    shutil.copytree(empty_mlflow, home / "mlflow")
+    shutil.copytree(prepared_home, home)
     with ui("dagster_impl.ui", home, kill.env) as url:
         yield UI(url, home, kill)
 
@@ -220,13 +220,13 @@ def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(
         subprocess.run([*COMMAND, str(source)], env={**os.environ, **kill.env}, start_new_session=True, timeout=SECONDS)
         assert kill.killed
     with ui("dagster_impl.ui", home) as url:
-        its = UI(url, home, kill)
-        assert [run.status for run in its.runs()] == ["CANCELED", "CANCELED"]
-        assert not its.running_in_mlflow()
+        shown = UI(url, home, kill)
+        assert [run.status for run in shown.runs()] == ["CANCELED", "CANCELED"]
+        assert not shown.running_in_mlflow()
         settings = Settings(tool="dagster", source=str(source), min_rows=100)
-        its.engine.launch_pipeline("2013-06", settings, "triptych")
-        assert its.record("2013-06").champion.version == "1"
-        assert [run.status for run in its.runs()] == ["SUCCESS", "CANCELED", "CANCELED"]
+        shown.engine.launch_pipeline("2013-06", settings, "triptych")
+        assert shown.record("2013-06").champion.version == "1"
+        assert [run.status for run in shown.runs()] == ["SUCCESS", "CANCELED", "CANCELED"]
 
 
 def test_command_shows_its_run_in_the_ui_that_is_up(up: UI, source: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_versions_page_says_why_it_is_in_service(shown: SimpleNamespace, tmp_pat
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: SimpleNamespace, tmp_path: Path) -> None:
     run = f"experiments/1/runs/{shown.evaluation.run_id}"
     of_experiment = [
-        f"experiments/1/{its}" for its in ("overview", "traces", "models", "datasets", "prompts", "judges")
+        f"experiments/1/{section}" for section in ("overview", "traces", "models", "datasets", "prompts", "judges")
     ]
     paths = ["", "experiments", *of_experiment, run, f"{run}/model-metrics", f"{run}/artifacts", f"{run}/traces"]
     with page(tmp_path) as opened:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ class UI(NamedTuple):
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask Prefect's API; while its database is locked, it answers 503."""
         answer = until(
-            lambda: (its := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and its
+            lambda: (answer := httpx.post(f"{self.url}/api/{path}", json=body, timeout=60)).status_code < 500 and answer
         )
         return answer.raise_for_status().json()
 
@@ -66,9 +67,10 @@ class UI(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
+def shown(prepared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
     folder = tmp_path_factory.mktemp("prefect's pages é")
     kill, home, go = Kill(folder), folder / "home", folder / "go"
+    shutil.copytree(prepared_home, home)
     with ui("prefect_impl.ui", home, {**kill.env, "TEST_GO": str(go)}) as url:
         yield UI(url, home, kill, go)
 
@@ -107,14 +109,14 @@ def press(browser: Page, name: str, confirm: str) -> None:
 
 def running_in_mlflow(settings: Settings) -> list[str]:
     client = MlflowClient(settings.tracking_uri)
-    runs = client.search_runs([its.experiment_id for its in client.search_experiments()])
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     return [run.info.run_name for run in runs if run.info.status == "RUNNING"]
 
 
 def test_form_starts_a_run_on_the_default_data(shown: UI, first: str) -> None:
     record = records.RunRecord.model_validate_json(records.path_of_success("prefect", MONTH, shown.home).read_bytes())
     assert record.run_id == first.rpartition("/")[2]
-    assert len([its for its in record.stages if its.stage == "train"]) == 9
+    assert len([stage for stage in record.stages if stage.stage == "train"]) == 9
 
 
 def test_bad_month_in_the_form_gets_a_message(shown: UI, tmp_path: Path) -> None:
@@ -134,16 +136,16 @@ def test_pages_show_what_the_run_has_made(shown: UI, first: str, tmp_path: Path)
         expect(browser.get_by_text("Retrains the model that tells")).to_be_visible()
         expect(browser.get_by_text("The open-source UI has no page for the assets")).to_be_visible()
         expect(browser.get_by_text("champion-challenger")).to_be_visible()
-        made = {its["key"]: its["latest_id"] for its in shown.post("artifacts/latest/filter", {})}
+        latest = {one["key"]: one["latest_id"] for one in shown.post("artifacts/latest/filter", {})}
         champion = records.read("prefect", MONTH, shown.home).champion
-        artifact(browser, shown.url, made["leaderboard"], r"EWR\s+boosting20\s+0\.\d{2,4}\s+0\.\d{2,4}\s+✓")
-        artifact(browser, shown.url, made["evaluation"], r"challenger\s+JFK\s+\d+\s+0\.\d{2,4}\s+0\.\d{2,4}")
-        artifact(browser, shown.url, made["champion"], champion.fingerprint)
+        artifact(browser, shown.url, latest["leaderboard"], r"EWR\s+boosting20\s+0\.\d{2,4}\s+0\.\d{2,4}\s+✓")
+        artifact(browser, shown.url, latest["evaluation"], r"challenger\s+JFK\s+\d+\s+0\.\d{2,4}\s+0\.\d{2,4}")
+        artifact(browser, shown.url, latest["champion"], champion.fingerprint)
         expect(browser.get_by_role("link", name="1", exact=True)).to_have_attribute("href", re.compile("/versions/1"))
-        artifact(browser, shown.url, made["mlflow"], "MLflow, run of")
+        artifact(browser, shown.url, latest["mlflow"], "MLflow, run of")
         link = browser.get_by_role("link", name=f"MLflow, run of {MONTH}")
         expect(link).to_have_attribute("href", re.compile("/#/experiments/"))
-        artifact(browser, shown.url, made["calibration"], "Calibration on")
+        artifact(browser, shown.url, latest["calibration"], "Calibration on")
         assert browser.locator("img[src^=data]").evaluate("picture => picture.decode().then(() => picture.width)") > 100
 
 
@@ -188,7 +190,7 @@ def artifact(browser: Page, url: str, name: str, shows: str) -> None:
 
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: UI, first: str, tmp_path: Path) -> None:
     with page(tmp_path) as browser:
-        for path in ("/docs", "/api/docs", "/redoc", *IN_V1, *(f"/v2/{its}" for its in SECTIONS)):
+        for path in ("/docs", "/api/docs", "/redoc", *IN_V1, *(f"/v2/{section}" for section in SECTIONS)):
             browser.goto(shown.url + path)
             browser.wait_for_load_state("networkidle")
         browser.goto(first)
@@ -233,7 +235,7 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
     states = [state["name"] for state in httpx.get(f"{shown.url}/api/flow_run_states/?flow_run_id={run}").json()]
     assert {"Crashed", "AwaitingRetry"} <= set(states)
     record = records.read("prefect", MONTH, shown.home)
-    trained = [its.key for its in record.stages if its.stage == "train" and its.state == "success"]
+    trained = [stage.key for stage in record.stages if stage.stage == "train" and stage.state == "success"]
     assert trained == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in FAMILIES]
     assert shown.kill.killed
     assert running_in_mlflow(shown.settings) == []

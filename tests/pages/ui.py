@@ -23,19 +23,19 @@ def ui(module: str, home: Path, env: Mapping[str, str] | None = None) -> Iterato
         [sys.executable, "-m", module], env=environment, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
-        said = ""
+        output = ""
         try:
             for line in process.stdout:
-                said += line
+                output += line
                 if found := re.search(r"(http://127\.0\.0\.1:\d+)\S*  ", line):
                     yield found[1]
                     break
             else:
-                raise AssertionError(f"{module} printed no address: {said}")
+                raise AssertionError(f"{module} printed no address: {output}")
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            said += process.communicate(timeout=60)[0]
+            output += process.communicate(timeout=60)[0]
             left = guard.session(process.pid)
             guard.end_session(process.pid)
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert not left, f"{module} has left the processes {left}"

@@ -93,11 +93,11 @@ def source(vendor: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_home(empty_mlflow: Path, vendor: Path) -> Callable[..., Settings]:
+def new_home(prepared_home: Path, vendor: Path) -> Callable[..., Settings]:
     """Settings with a home of one's own, whose MLflow store is a copy of an empty one."""
 
     def new(home: Path, **wanted: object) -> Settings:
-        shutil.copytree(empty_mlflow, home / "mlflow")
+        shutil.copytree(prepared_home / "mlflow", home / "mlflow")
         return Settings.model_validate(
             {"home": home, "source": str(vendor), "min_rows": 100, "families": FAMILIES, **wanted}
         )

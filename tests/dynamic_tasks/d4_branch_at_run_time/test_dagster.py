@@ -64,7 +64,7 @@ def observe(job: dg.JobDefinition, join: str, instance: dg.DagsterInstance) -> d
         "success": all(run.is_success for run in runs),
         "taken_runs": steps[7]["promote"] == steps[3]["keep"] == "SUCCESS" and "SUCCESS" not in not_taken,
         "skip_recorded": not_taken == {"SKIPPED"},
-        "joins_again": all(its.get(join) == "SUCCESS" for its in steps.values()),
+        "joins_again": all(states_of.get(join) == "SUCCESS" for states_of in steps.values()),
         "skipped_state": ", ".join(sorted(not_taken)),
         "run_state": ", ".join(sorted({run.status.value for run in runs})),
     }

@@ -73,11 +73,11 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario, request: py
     with pytest.raises(dg.DagsterInvalidDefinitionError) as refusal:
         cycle()
     assert "Circular dependencies exist" in str(refusal.value)
-    said = f"{refusal.type.__name__}: Circular dependencies exist"
+    error = f"{refusal.type.__name__}: Circular dependencies exist"
     none = live.instance.get_runs(dg.RunsFilter(job_name="obvious"))
     scenario.obvious(
         improve, obvious, success=bool(none), loops=bool(none), rounds_recorded=bool(none), rounds=len(none),
-        records=len(none), refusal=said,
+        records=len(none), refusal=error,
     )  # fmt: skip
 
     first = {"first": request.node.nodeid}
@@ -100,11 +100,11 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario, request: py
         rounds_recorded=len(runs) == len(rounds),
         rounds=len(rounds),
         records=len(runs),
-        refusal=said,
+        refusal=error,
     )
     scenario.finding(
         f"A `while` over an op's output is a TypeError when the job is defined, as the output has no value yet, and a "
-        f"cycle in the graph is refused ({said}). A sensor on the job's own success requests the next round: "
+        f"cycle in the graph is refused ({error}). A sensor on the job's own success requests the next round: "
         f"{len(runs)} runs until the error is {rounds[-1]}. (Who needs no record of each round writes the loop inside "
         f"one asset.)"
     )
