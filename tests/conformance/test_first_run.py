@@ -13,7 +13,7 @@ from tests.conftest import TOOL
 COMMAND = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--families", "logistic", "--min-rows", "100"]
 # Seconds from the first change to a database to the kill; what one run leaves half made, the next one meets.
 # tests/shared/test_tracking.py kills the making of MLflow's database in shorter steps.
-MOMENTS = (0.0, 0.5, 1.0, 2.0, 3.0)
+MOMENTS = (0.0, 1.0, 2.5)
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_first_run_killed_while_a_database_is_made_is_followed_by_one_that_works
     with run(home, source) as again:
         output, _ = again.communicate(timeout=240)
     assert again.returncode == 0, output
-    assert len(killed) >= 3, f"killed in time only after {killed} s"
+    assert len(killed) >= 2, f"killed in time only after {killed} s"
 
 
 def kill_first_run(seconds: float, home: Path, source: Path) -> bool:

@@ -12,6 +12,7 @@ from tests.conformance.test_conformance import aliases, versions
 from tests.conftest import TOOL
 from tests.faults import Kill
 
+FAMILIES = ("logistic",)
 # Of two runs, each is killed in every other stage, in one function in the midst of it. At `smoke_test` the challenger
 # is registered, and not yet in service.
 KILLED_IN = {
@@ -36,8 +37,8 @@ def test_run_killed_in_several_stages_recovers_as_if_undisturbed(
     stages: str, both: SimpleNamespace, source: Path, tmp_path: Path
 ) -> None:
     recovery = importlib.import_module(f"tests.conformance.recovery_{TOOL}")
-    undisturbed = both.plain()
-    kill, settings = Kill(tmp_path), Settings(tool=TOOL, source=str(source), min_rows=100)
+    undisturbed = both.plain(families=FAMILIES)
+    kill, settings = Kill(tmp_path), Settings(tool=TOOL, source=str(source), min_rows=100, families=FAMILIES)
     record = recovery.run_and_recover("2013-06", settings, kill, KILLED_IN[stages])
     assert record.state == "success", record.error
     once = [stage.model_copy(update={"attempts": min(stage.attempts, 1)}) for stage in record.stages]

@@ -79,7 +79,7 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
             plain = observe(tmp_path / "wait-obvious", killed) | {"no_orphan": not orphans[wait_obvious]}
 
     assert (plain["task_kill_seen"], plain["parent_kill_seen"], plain["script_kill_seen"]) == (True, False, False)
-    assert rerun["task_kill_seen"] and rerun["parent_kill_seen"] and rerun["script_kill_seen"]  # noqa: PT018
+    assert all(rerun[f"{case}_kill_seen"] for case in CASES), rerun
     assert rerun["started_again"]
     scenario.obvious(wait_obvious, wait_for_go, **plain)
     scenario.idiom(wait_idiom, wait_for_go, prefect.rerun_crashed, own_code=OWN_CODE, **rerun)

@@ -50,8 +50,8 @@ def test_r8_same_month_twice(home: Path, source: Path, tmp_path: Path, scenario:
     from dagster_impl.defs.assets import champion
     from shared.lib.tracking import registry_lock
 
-    settings = Settings(tool="dagster", source=str(source), min_rows=100)
-    resources = {"settings": {"config": settings.model_dump(mode="json", include={"source", "min_rows"})}}
+    settings = Settings(tool="dagster", source=str(source), min_rows=100, families=("logistic",))
+    resources = {"settings": {"config": settings.model_dump(mode="json", include={"source", "min_rows", "families"})}}
     (home / "run_config.json").write_text(json.dumps({"resources": resources}))
     with started(tmp_path / "engine", {"TRIPTYCH_HOME": str(home)}, {__name__: ROOT}) as live:
 
