@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.runtime import guard
+from shared.runtime import guard, servers
 
 
 @contextmanager
@@ -18,14 +18,12 @@ def ui(module: str, home: Path, env: Mapping[str, str] | None = None) -> Iterato
 
     The command must then end by itself, and leave no process.
     """
-    environment = {**os.environ, "TRIPTYCH_HOME": str(home), **(env or {})}
-    with subprocess.Popen(
-        [sys.executable, "-m", module], env=environment, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
+    environment = {"TRIPTYCH_HOME": str(home), **(env or {})}
+    command = [sys.executable, "-m", module]
+    with servers.guarded(command, environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         output = ""
         try:
-            for line in process.stdout:
+            for line in map(bytes.decode, process.stdout):
                 output += line
                 if found := re.search(r"(http://127\.0\.0\.1:\d+)\S*  ", line):
                     yield found[1]
@@ -34,7 +32,7 @@ def ui(module: str, home: Path, env: Mapping[str, str] | None = None) -> Iterato
                 raise AssertionError(f"{module} printed no address: {output}")
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            output += process.communicate(timeout=60)[0]
+            output += process.communicate(timeout=60)[0].decode()
             left = guard.session(process.pid)
             guard.end_session(process.pid)
     assert "Traceback" not in output
