@@ -1,6 +1,7 @@
 """The store: named by content, whole or not at all."""
 
 import hashlib
+import os
 import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,3 +96,15 @@ def test_files_can_be_read_by_other_users(tmp_path: Path) -> None:
     store.write_atomically(tmp_path / "a.csv", b"x")
 
     assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, on_disk, sync = tmp_path / "a.csv", list[tuple[int, bool]](), os.fsync
+
+    def watched(descriptor: int) -> None:
+        sync(descriptor)
+        on_disk.append((os.fstat(descriptor).st_size, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.write_atomically(path, b"whole")
+    assert on_disk == [(5, False)]
