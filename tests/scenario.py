@@ -59,16 +59,31 @@ class Scenario:
 
 
 def location(code: tuple[Any, ...]) -> dict[str, Any]:
-    """Where the functions of a version stand, and how many lines they have without blank ones."""
-    functions = [inspect.unwrap(written(part)) for part in code]
-    sources = [inspect.getsource(function) for function in functions]
-    path = Path(inspect.getsourcefile(functions[0]) or "").resolve().relative_to(ROOT)
-    lines = sum(bool(line.strip()) for source in sources for line in source.splitlines())
-    return {"code": f"{path}:{functions[0].__qualname__}", "lines": lines}
+    """Where a version stands, and how many lines it has: without blank ones, with all it uses of the same file."""
+    functions = [written(part) for part in code]
+    path = source_file(functions[0])
+    for function in functions:  # grows as it is read
+        functions += [used for used in used_by(function) if used not in functions and source_file(used) == path]
+    lines = sum(bool(line.strip()) for function in functions for line in inspect.getsource(function).splitlines())
+    return {"code": f"{path.relative_to(ROOT)}:{functions[0].__qualname__}", "lines": lines}
+
+
+def used_by(function: Any) -> list[Any]:
+    """The functions and classes that a function names, from what the tool has made of them."""
+    codes, names = [getattr(function, "__code__", None)], list[str]()
+    for code in filter(None, codes):  # with the functions inside it
+        names += code.co_names
+        codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
+    found = [written(function.__globals__[name]) for name in names if name in getattr(function, "__globals__", ())]
+    return [each for each in found if inspect.isfunction(each) or inspect.isclass(each)]
+
+
+def source_file(function: Any) -> Path:
+    return Path(inspect.getsourcefile(function) or "").resolve()
 
 
 def written(part: Any) -> Any:
     """The function that somebody wrote, from what a tool's decorator has made of it."""
     for name in ("fn", "function", "node_def"):  # Prefect's flows and tasks, Airflow's task groups, Dagster's assets
         part = getattr(part, name, part)
-    return part
+    return inspect.unwrap(part)
