@@ -36,9 +36,9 @@ SCRATCH = ROOT / ".local" / "test"
 AT_ONCE = os.cpu_count() or 2
 # The longest first. What needs no orchestrator is tested once, in the smallest environment.
 FILES = {
+    "dagster": ["tests/conformance", "tests/dagster_impl"],
     "airflow": ["tests/conformance", "tests/airflow_impl"],
     "prefect": ["tests/conformance", "tests/prefect_impl"],
-    "dagster": ["tests/conformance", "tests/dagster_impl"],
     "airflow pages": ["tests/pages/test_airflow.py"],
     "prefect pages": ["tests/pages/test_prefect.py"],
     "dagster pages": ["tests/pages/test_dagster.py"],

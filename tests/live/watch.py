@@ -14,7 +14,7 @@ def until(look: Callable[[], T], seconds: float = 240) -> T:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"not true within {seconds:.0f} s: {look}"
-        time.sleep(0.1)
+        time.sleep(0.5)  # each look at a tool's API costs it, and this process, some 50 ms of CPU
     return found
 
 
