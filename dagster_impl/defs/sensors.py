@@ -34,7 +34,7 @@ def write_record(context: dg.RunStatusSensorContext) -> None:
 def record_sensor(status: dg.DagsterRunStatus) -> dg.SensorDefinition:
     """A run status sensor has one status. Runs of `make dagster` belong to no code location: it does not see them."""
     name = f"record_of_{status.value.lower()}"
-    sensor = dg.run_status_sensor(status, name, minimum_interval_seconds=1, default_status=RUNNING)
+    sensor = dg.run_status_sensor(status, name, minimum_interval_seconds=5, default_status=RUNNING)
     return sensor(write_record)
 
 

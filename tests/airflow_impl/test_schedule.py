@@ -28,14 +28,14 @@ def test_schedule_is_off_and_the_pipeline_is_not() -> None:
 def test_switched_on_it_starts_the_pipeline_for_its_partition(live: Engine, home: Path) -> None:
     before = live.runs("late_flights")
     body = {"logical_date": None, "partition_key": "2013-02"}
-    started = live.http.post("dags/monthly_schedule/dagRuns", json=body).raise_for_status().json()
+    started = live.ask("POST", "dags/monthly_schedule/dagRuns", json=body).raise_for_status().json()
     run = Run("monthly_schedule", started["dag_run_id"])
     assert live.state(run) == "queued"
-    live.http.patch("dags/monthly_schedule", json={"is_paused": False}).raise_for_status()
+    live.ask("PATCH", "dags/monthly_schedule", json={"is_paused": False}).raise_for_status()
     try:
         assert live.wait(run) == "success"
     finally:
-        live.http.patch("dags/monthly_schedule", json={"is_paused": True}).raise_for_status()
+        live.ask("PATCH", "dags/monthly_schedule", json={"is_paused": True}).raise_for_status()
     (follower,) = until(lambda: [run for run in live.runs("late_flights") if run not in before])
     assert live.get(f"dags/late_flights/dagRuns/{follower.run_id}")["partition_key"] == "2013-02"
     assert live.wait(follower) == "success"
@@ -44,10 +44,10 @@ def test_switched_on_it_starts_the_pipeline_for_its_partition(live: Engine, home
 
 @pytest.mark.live
 def test_month_given_as_partition_key_by_the_api_is_the_runs_month(live: Engine, home: Path) -> None:
-    wrong = live.http.post("dags/late_flights/dagRuns", json={"logical_date": None, "partition_key": "2013-13"})
+    wrong = live.ask("POST", "dags/late_flights/dagRuns", json={"logical_date": None, "partition_key": "2013-13"})
     assert wrong.status_code == 400, wrong.text
     body = {"logical_date": None, "partition_key": "2013-09", "conf": {"source": str(home / "nowhere")}}
-    started = live.http.post("dags/late_flights/dagRuns", json=body).raise_for_status().json()
+    started = live.ask("POST", "dags/late_flights/dagRuns", json=body).raise_for_status().json()
     run = Run("late_flights", started["dag_run_id"])
     assert live.wait(run) == "failed"
     assert live.record(run).month == "2013-09"

@@ -73,8 +73,12 @@ class Engine:
         headers = {"Authorization": f"Bearer {token}"}
         self.http = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=240, trust_env=False)
 
+    def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """Ask the API, again if it answers 500, as it does when another process has locked the SQLite database."""
+        return until(lambda: (answer := self.http.request(method, path, **content)).status_code != 500 and answer)
+
     def get(self, path: str, **params: Any) -> Any:
-        return self.http.get(path, params=params).raise_for_status().json()
+        return self.ask("GET", path, params=params).raise_for_status().json()
 
     def work_in(self, home: Path, kill: Kill | None = None) -> None:
         """Let tasks that start from now on keep their data in this home, and obey this order to be killed."""
@@ -92,7 +96,7 @@ class Engine:
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> httpx.Response:
         """Ask for a run; a refusal is an answer, too."""
         body = {"logical_date": None, "conf": conf or {}} | ({"dag_run_id": run_id} if run_id else {})
-        return self.http.post(f"dags/{dag_id}/dagRuns", json=body)
+        return self.ask("POST", f"dags/{dag_id}/dagRuns", json=body)
 
     def state(self, run: Run) -> str:
         return self.get(path_of(run))["state"]
@@ -133,7 +137,7 @@ class Engine:
     def result(self, run: Run, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """What a task has returned, or pushed under a key; None if it has not yet."""
         path = f"{path_of(run)}/taskInstances/{task_id}/xcomEntries/{key}"
-        response = self.http.get(path, params={"map_index": map_index})
+        response = self.ask("GET", path, params={"map_index": map_index})
         return None if response.status_code == 404 else response.raise_for_status().json()["value"]
 
     def process(self, run: Run, task: str) -> int:
@@ -164,12 +168,12 @@ class Engine:
 
     def mark(self, run: Run, task_id: str, state: str) -> None:
         """Mark a task as a person does in the UI."""
-        self.http.patch(f"{path_of(run)}/taskInstances/{task_id}", json={"new_state": state}).raise_for_status()
+        self.ask("PATCH", f"{path_of(run)}/taskInstances/{task_id}", json={"new_state": state}).raise_for_status()
 
     def clear_failed(self, run: Run) -> list[str]:
         """Let the failed tasks of a run, and what follows them, run again; returns their names."""
         body = {"dag_run_id": run.run_id, "dry_run": False, "only_failed": True, "reset_dag_runs": True}
-        response = self.http.post(f"dags/{run.dag_id}/clearTaskInstances", json=body)
+        response = self.ask("POST", f"dags/{run.dag_id}/clearTaskInstances", json=body)
         assert response.status_code == 200, response.text
         return sorted({task["task_id"] for task in response.json()["task_instances"]})
 

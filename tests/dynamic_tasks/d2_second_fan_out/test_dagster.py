@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from tests.live.dagster import Engine, states
+from tests.live.dagster import SCENARIOS, Engine, states
 from tests.live.watch import until
 from tests.scenario import Scenario
 
@@ -83,7 +83,6 @@ model_job = dg.define_asset_job("d2_model_job", [model], executor_def=in_process
     monitored_jobs=[split_job],
     request_job=model_job,
     minimum_interval_seconds=1,
-    default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def d2_one_run_an_origin(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
     for origin in context.instance.get_dynamic_partitions("d2_origin"):
@@ -113,10 +112,10 @@ def test_d2_second_fan_out(live: Engine, instance: dg.DagsterInstance, scenario:
         nested_state=refusal.type.__name__,
     )
 
-    started = live.start("d2_split_job")
-    assert live.wait(started).is_success
-    requested = dg.RunsFilter(tags={"split_by": started})
-    until(lambda: [run.is_finished for run in live.instance.get_runs(requested)] == [True] * len(WIDTHS))
+    with live.sensor(SCENARIOS, "d2", "d2_one_run_an_origin"):
+        started = live.start("d2_split_job")
+        requested = dg.RunsFilter(tags={"split_by": started})
+        until(lambda: [run.is_finished for run in live.instance.get_runs(requested)] == [True] * len(WIDTHS))
     runs = {run.tags["dagster/partition"]: run for run in live.instance.get_runs(requested)}
     steps = {origin: count(states(live.instance, run.run_id)) for origin, run in runs.items()}
     widths = {origin: steps[origin].get("d2_model.d2_fit", 0) for origin in sorted(steps)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from tests.live.dagster import Engine
+from tests.live.dagster import SCENARIOS, Engine
 from tests.live.watch import until
 from tests.scenario import Scenario
 
@@ -52,7 +52,6 @@ a_round = dg.define_asset_job("d5_round", [model], executor_def=dg.in_process_ex
     monitored_jobs=[a_round],
     request_job=a_round,
     minimum_interval_seconds=1,
-    default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def d5_another_round(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
     error = errors(context.instance, context.dagster_run.run_id)[0]
@@ -81,7 +80,6 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario, request: py
     )  # fmt: skip
 
     first = {"first": request.node.nodeid}
-    live.start("d5_round", tags=first)
 
     def finished() -> list[dg.DagsterRun]:
         runs = live.instance.get_runs(dg.RunsFilter(tags=first))
@@ -90,7 +88,9 @@ def test_d5_loop_until_good_enough(live: Engine, scenario: Scenario, request: py
     def seen(runs: list[dg.DagsterRun]) -> list[float]:
         return sorted((error for run in runs for error in errors(live.instance, run.run_id)), reverse=True)
 
-    runs = until(finished, 240)
+    with live.sensor(SCENARIOS, "d5", "d5_another_round"):
+        live.start("d5_round", tags=first)
+        runs = until(finished)
     rounds = seen(runs)
     assert rounds == [0.5, 0.25, 0.125, 0.0625]
     scenario.idiom(

@@ -30,7 +30,7 @@ def most_at_once(tasks: list[dict[str, Any]]) -> int:
 
 @pytest.mark.live
 def test_d6_throttle_to_two_at_once(live: Engine, scenario: Scenario) -> None:
-    live.http.post("pools", json={"name": "two at once", "slots": 2}).raise_for_status()  # as on the page Pools
+    live.ask("POST", "pools", json={"name": "two at once", "slots": 2}).raise_for_status()  # as on the page Pools
     runs = [live.start("d6_obvious") for _ in range(2)]
     states = [live.wait(run) for run in runs]
     tasks = [list(live.tasks(run).values()) for run in runs]
@@ -50,7 +50,7 @@ def test_d6_throttle_to_two_at_once(live: Engine, scenario: Scenario) -> None:
     until(lambda: working() - first)
     seconds = time.monotonic() - began
     assert live.states(holder)[killed] == "failed"
-    live.http.patch(path_of(holder), json={"state": "failed"}).raise_for_status()
+    live.ask("PATCH", path_of(holder), json={"state": "failed"}).raise_for_status()
     scenario.obvious(
         obvious,
         success=set(states) == {"success"},
