@@ -13,6 +13,7 @@ import pytest
 from shared.lib.ports import free_port
 from shared.runtime import guard, servers
 from shared.settings import ROOT
+from tests.live.watch import alive
 
 SERVE = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
 CHILD = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1).pid, flush=True); "
@@ -21,14 +22,6 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
 def command(code: str, port: int) -> list[str]:
     return [sys.executable, "-c", code.format(port=port)]
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path("/proc/self/stat").exists() else True
 
 
 def test_free_port_can_be_listened_on() -> None:
@@ -52,9 +45,9 @@ def test_servers_children_end_with_it(tmp_path: Path, eventually: Callable[[Call
 
     with servers.server(command(CHILD + SERVE, port), f"http://127.0.0.1:{port}/", log):
         child = int(log.read_text().split()[0])
-        assert lives(child)
+        assert alive(child)
 
-    eventually(lambda: not lives(child))
+    eventually(lambda: not alive(child))
 
 
 def test_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
