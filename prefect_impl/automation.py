@@ -4,10 +4,12 @@ The `retries` of a flow are counted in its own process: when that is killed, not
 the run's state Crashed, and an automation lives there.
 """
 
+from datetime import timedelta
+
 from prefect.automations import Automation
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger
+from prefect.events.schemas.automations import EventTrigger, Posture
 
 NAME = "run crashed late-flights again"
 TIMES = 3
@@ -22,9 +24,14 @@ def ensure_automation() -> None:
 
 
 def crashed() -> EventTrigger:
-    """A run of a deployment of late-flights has crashed, and it has been begun TIMES times at most."""
+    """A run of a deployment of late-flights has crashed, and it has been begun TIMES times at most.
+
+    A worker reports a crash twice, half a second apart. So the trigger waits whether the run is Running within 10 s, in
+    place of scheduling it again at each report.
+    """
     return EventTrigger(
-        expect={"prefect.flow-run.Crashed"},
+        after={"prefect.flow-run.Crashed"},
+        expect={"prefect.flow-run.Running"},
         match={
             "prefect.resource.id": "prefect.flow-run.*",
             "prefect.run-count": [str(count) for count in range(1, TIMES + 1)],
@@ -34,7 +41,9 @@ def crashed() -> EventTrigger:
             {"prefect.resource.role": "deployment"},  # only a worker starts a run again that is Scheduled
         ],
         for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
         threshold=1,
+        within=timedelta(seconds=10),
     )
 
 

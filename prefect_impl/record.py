@@ -17,7 +17,7 @@ from shared.contracts import Contract
 from shared.runtime import records
 from shared.runtime.records import RunRecord, StageRecord
 
-LAG_SECONDS = 10.0
+LAG_SECONDS = 30.0
 RAISED = re.compile(r"^Flow run encountered an exception:? \w+: ")
 
 
@@ -59,7 +59,7 @@ def wait_for_task_runs(client: SyncPrefectClient, flow_run: FlowRun) -> list[Tas
         runs = task_runs(client, flow_run.id)
         if is_complete(runs) or time.monotonic() > deadline:
             return runs
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:

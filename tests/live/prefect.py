@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,21 +179,27 @@ def automation(name: str, trigger: EventTrigger, action: ActionTypes) -> Iterato
 
 
 def rerun_crashed(flow: str, retries: int) -> AbstractContextManager[None]:
-    """An automation that schedules a Crashed run of the flow again, as often as `retries` says."""
+    """An automation that schedules a Crashed run of the flow again, as often as `retries` says.
+
+    It waits for 10 s, as a worker reports a crash twice, and each report would schedule the run once more.
+    """
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
-    from prefect.events.schemas.automations import EventTrigger
+    from prefect.events.schemas.automations import EventTrigger, Posture
 
     begun = [str(count) for count in range(1, retries + 1)]
     crashed = EventTrigger(
-        expect={"prefect.flow-run.Crashed"},
+        after={"prefect.flow-run.Crashed"},
+        expect={"prefect.flow-run.Running"},
         match={"prefect.resource.id": "prefect.flow-run.*", "prefect.run-count": begun},
         match_related=[
             {"prefect.resource.role": "flow", "prefect.resource.name": flow},
             {"prefect.resource.role": "deployment"},  # nobody would start another run
         ],
         for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
         threshold=1,
+        within=timedelta(seconds=10),
     )
     again = ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", force=True)
     return automation(f"run crashed {flow} again", crashed, again)
