@@ -101,7 +101,7 @@ def results(runs: list[TaskRun]) -> dict[str, Contract]:
     returned = {}
     for run in runs:
         if stage(run) != "train" and run.state and run.state.is_completed():
-            with suppress(MissingResult):
+            with suppress(MissingResult, ValueError):  # the latter if its file is gone
                 returned[stage(run)] = run.state.result()
     return returned
 

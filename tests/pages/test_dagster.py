@@ -107,7 +107,7 @@ def june(up: UI, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     """A run of June on the default data, started in the form."""
     with page(tmp_path_factory.mktemp("june")) as at:
         launch(at, up, "2013-06")
-        expect(at.get_by_text("Success", exact=True).first).to_be_visible()
+        expect(at.get_by_text("Success", exact=True).first).to_be_visible(timeout=240_000)
     return up.record("2013-06")
 
 
@@ -240,4 +240,4 @@ def test_command_shows_its_run_in_the_ui_that_is_up(up: UI, source: Path, tmp_pa
         assert [line for line in lines if line.endswith(f" {step}: done")]
     with page(tmp_path) as at:
         at.goto(link)
-        expect(at.get_by_text("Success", exact=True).first).to_be_visible()
+        expect(at.get_by_text("Success", exact=True).first).to_be_visible(timeout=240_000)
