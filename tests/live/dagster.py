@@ -120,12 +120,14 @@ class Engine:
         """Launch a run of a scenario's job, such as `r7_obvious` in the repository `r7`; returns the run's id."""
         return self.launch(SCENARIOS, job.partition("_")[0], job, config, tags or {})
 
-    def start_pipeline(self, month: str, settings: Settings, tags: dict[str, str] | None = None) -> str:
+    def start_pipeline(
+        self, month: str, settings: Settings, tags: dict[str, str] | None = None, location: str = PIPELINE
+    ) -> str:
         """Launch the real pipeline for a month."""
         config = settings.model_dump(mode="json", include={"source", "min_rows", "families", "seed"})
         resources = {"resources": {"settings": {"config": config}}}
         return self.launch(
-            PIPELINE, "__repository__", "retrain", resources, {"dagster/partition": month, **(tags or {})}
+            location, "__repository__", "retrain", resources, {"dagster/partition": month, **(tags or {})}
         )
 
     def launch(self, location: str, repository: str, job: str, config: Any, tags: dict[str, str]) -> str:

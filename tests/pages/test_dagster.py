@@ -224,7 +224,7 @@ def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(
         assert [run.status for run in shown.runs()] == ["CANCELED", "CANCELED"]
         assert not shown.running_in_mlflow()
         settings = Settings(tool="dagster", source=str(source), min_rows=100)
-        shown.engine.launch_pipeline("2013-06", settings, "triptych")
+        shown.engine.start_pipeline("2013-06", settings, location="triptych")
         assert shown.record("2013-06").champion.version == "1"
         assert [run.status for run in shown.runs()] == ["SUCCESS", "CANCELED", "CANCELED"]
 
