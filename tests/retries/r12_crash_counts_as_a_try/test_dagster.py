@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from tests.live.dagster import Engine, attempts
+from tests.live.watch import until
 from tests.scenario import Scenario
 
 
@@ -32,10 +33,16 @@ def r12_idiom() -> None:
 LIVE = dg.Definitions(jobs=[r12_obvious, r12_idiom])
 
 
+def will_retry(live: Engine, run_id: str) -> bool:
+    """What Dagster decides when a run fails; the tag is there a moment after the state."""
+    until(lambda: "dagster/will_retry" in live.run(run_id).tags)
+    return live.run(run_id).tags["dagster/will_retry"] == "true"
+
+
 def observe(live: Engine, job: str, file: Path) -> dict[str, Any]:
     """Wait for the end of the run, and of each run that Dagster launches after it."""
     chain = [live.wait(live.start(job, tags={"starts": str(file)}))]
-    while live.run(chain[-1].run_id).tags.get("dagster/will_retry") == "true":
+    while will_retry(live, chain[-1].run_id):
         chain.append(live.wait(live.retry(chain[-1].run_id)))
     starts, tried = len(file.read_text().splitlines()), [attempts(live.instance, run.run_id)["crash"] for run in chain]
     return {
