@@ -230,7 +230,7 @@ def test_run_stopped_in_the_page_ends_within_seconds(shown: UI, first: str, sour
         press(browser, "Cancel", "Cancel Flow Run")
         expect_state(browser, "Cancelled")
         run = browser.url
-    assert time.monotonic() - began < 30  # the state changes after 3 to 4, and the page shows it when it next looks
+    assert time.monotonic() - began < 90  # another process loads the flow first, for its hook: 33 s on a busy machine
     assert shown.record(run, "failed").error == records.STOPPED
     assert running_in_mlflow(shown.settings) == []
     assert aliases(shown.settings) == before
@@ -251,11 +251,12 @@ def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
         shown.kill.at("shared.stages.train:split")
         shown.go.touch()
         until(lambda: shown.kill.killed)
-        expect_state(browser, "Completed")  # the automation has run it again
         run = browser.url.partition("?")[0].rpartition("/")[2]
+        record = shown.record(run, "success")  # the automation has run it again
+        browser.reload()  # the page does not look again at a run that has Crashed
+        expect_state(browser, "Completed")
     states = [state["name"] for state in httpx.get(f"{shown.url}/api/flow_run_states/?flow_run_id={run}").json()]
     assert {"Crashed", "AwaitingRetry"} <= set(states)
-    record = shown.record(run, "success")
     trained = [stage.key for stage in record.stages if stage.stage == "train" and stage.state == "success"]
     assert trained == [f"{origin}/{family}" for origin in ("EWR", "JFK", "LGA") for family in FAMILIES]
     assert shown.kill.killed
