@@ -65,7 +65,8 @@ def wait_for_task_runs(client: SyncPrefectClient, flow_run: FlowRun) -> list[Tas
 def task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
     """The last task run of each name that did its work: a retried flow run has more of them, some from the cache.
 
-    The server may have missed the end of one, whose process was killed just then: the one from the cache tells it.
+    The server may have missed the end of one, whose process was killed just then or whose event a locked database lost:
+    another one of its name tells it.
     """
     found: list[TaskRun] = []
     only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
@@ -74,7 +75,7 @@ def task_runs(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
     ):
         found += page
     last: dict[str, TaskRun] = {}
-    for run in found:
+    for run in sorted(found, key=has_ended):  # those that have ended come last, in time
         if run.state_name != "Cached" or not has_ended(last.get(run.name)):
             last[run.name] = run
     return list(last.values())
