@@ -26,8 +26,9 @@ def ensure_automation() -> None:
 def crashed() -> EventTrigger:
     """A run of a deployment of late-flights has crashed, and it has been begun TIMES times at most.
 
-    A worker reports a crash twice, half a second apart. So the trigger waits whether the run is Running within 10 s, in
-    place of scheduling it again at each report.
+    The crash is reported when the process has died, and by the worker once more when the run's hooks are over. So the
+    trigger waits 10 s, the least that Prefect allows, to see whether the run is Running again; a second report in this
+    time schedules nothing. One that comes later, on a busy machine, schedules the run once more.
     """
     return EventTrigger(
         after={"prefect.flow-run.Crashed"},

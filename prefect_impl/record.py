@@ -102,8 +102,12 @@ def results(runs: list[TaskRun]) -> dict[str, Contract]:
     returned = {}
     for run in runs:
         if stage(run) != "train" and run.state and run.state.is_completed():
-            with suppress(MissingResult, ValueError):  # the latter if its file is gone
-                returned[stage(run)] = run.state.result()
+            with suppress(MissingResult):
+                try:
+                    returned[stage(run)] = run.state.result()
+                except ValueError as error:  # what Prefect raises when the result's file is gone
+                    if "does not exist" not in str(error):
+                        raise
     return returned
 
 

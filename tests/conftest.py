@@ -60,7 +60,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with MLflow's and the tool's databases, nothing in them, to copy: making them takes a minute."""
+    """A home with MLflow's and the tool's empty databases, to copy: making them takes longer than most of the tests."""
     folder = tmp_path_factory.mktemp("prepared")
     tracking.client(Settings(home=folder))
     env = {**os.environ, "TRIPTYCH_HOME": str(folder)}

@@ -41,7 +41,8 @@ table is the author's.
 
 *Live* runs have the tool's servers and processes on one machine with two cores; *in process* is `dag.test()`, a flow
 that is called, or `execute_in_process`. Prefect's thread pool runs two tasks at a time there, the other two run one.
-Seconds are those of one run on one machine; `make scenario R4 RUN=1` measures them on yours.
+Seconds are those of one run on one machine; `make scenario R4 RUN=1` measures them on yours. All three tools keep their
+records in SQLite here: where Airflow's API answers 500, or Prefect's 503, as the file is locked, the tests ask again.
 """
 
 

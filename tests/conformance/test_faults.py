@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from shared.runtime import records
 from shared.runtime.records import differences
 from shared.settings import ROOT, Settings
-from tests.conformance.test_conformance import versions
+from tests.conformance.test_conformance import versions, without_retries
 from tests.conftest import TOOL
 from tests.faults import scripted_source
 
@@ -48,8 +48,8 @@ def test_source_that_breaks_off_at_any_byte_is_read_again(
     assert not any(vendor.script.values()), "some faults have not happened"
     first, *others = record.stages
     assert first.attempts > 1
-    mended = record.model_copy(update={"stages": [first.model_copy(update={"attempts": 1}), *others]})
-    assert differences(both.plain(), mended) == []
+    assert not [stage.stage for stage in others if stage.attempts > 1]
+    assert differences(both.plain(), without_retries(record)) == []
 
 
 def test_full_disk_fails_the_run_and_leaves_nothing_half_written(home: Path) -> None:
@@ -73,12 +73,14 @@ def test_tracking_database_locked_for_long_while_a_candidate_is_trained_has_its_
 ) -> None:
     settings = Settings(tool=TOOL)
     with subprocess.Popen([sys.executable, "-c", LOCK, str(settings.mlflow_database)], cwd=ROOT) as other:
-        record = both.tool()
-    assert other.returncode == 0
+        try:
+            record = both.tool()
+            assert other.wait(60) == 0
+        finally:
+            other.kill()  # it would wait for a candidate for ever
     assert record.state == "success", record.error
     assert max(stage.attempts for stage in record.stages if stage.stage == "train") == 2
-    once = [stage.model_copy(update={"attempts": min(stage.attempts, 1)}) for stage in record.stages]
-    assert differences(both.plain(), record.model_copy(update={"stages": once})) == []
+    assert differences(both.plain(), without_retries(record)) == []
     client = MlflowClient(settings.tracking_uri)
     runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
     assert {run.info.status for run in runs} == {"FINISHED"}

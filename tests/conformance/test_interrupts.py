@@ -70,7 +70,7 @@ def test_interrupted_before_it_has_begun_a_run_leaves_nothing(number: signal.Sig
     assert not (home / "records").exists()
 
 
-def test_interrupted_or_killed_in_any_stage_a_run_changes_nothing_and_the_next_one_works(
+def test_runs_that_are_killed_or_interrupted_change_nothing_and_the_next_one_works(
     both: SimpleNamespace, source: Path, tmp_path: Path
 ) -> None:
     """Killed as it trains; interrupted in the first, a middle and the last stage, there twice."""

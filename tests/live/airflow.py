@@ -89,14 +89,14 @@ class Engine:
 
     def start(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> Run:
         """Trigger a run, as soon as Airflow has the Dag."""
-        response = until(lambda: (answer := self.trigger(dag_id, conf, run_id)).status_code != 404 and answer)
+        response = until(lambda: (found := self.trigger(dag_id, conf, run_id)).status_code not in (404, 500) and found)
         assert response.status_code == 200, response.text
         return Run(dag_id, response.json()["dag_run_id"])
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> httpx.Response:
-        """Ask for a run; a refusal is an answer, too."""
+        """Ask for a run, once; a refusal is an answer, too."""
         body = {"logical_date": None, "conf": conf or {}} | ({"dag_run_id": run_id} if run_id else {})
-        return self.ask("POST", f"dags/{dag_id}/dagRuns", json=body)
+        return self.http.post(f"dags/{dag_id}/dagRuns", json=body)
 
     def state(self, run: Run) -> str:
         return self.get(path_of(run))["state"]

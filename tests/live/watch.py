@@ -14,7 +14,7 @@ def until(look: Callable[[], T], seconds: float = 240) -> T:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"not true within {seconds:.0f} s: {look}"
-        time.sleep(0.5)  # each look at a tool's API costs it, and this process, some 50 ms of CPU
+        time.sleep(0.5)  # between looks: most are a request to the tool's API, which slows down what is waited for
     return found
 
 

@@ -47,12 +47,12 @@ def test_run_that_is_tried_again_is_compared_with_the_champion_that_serves_by_th
             assert plain.run(month, settings).evaluation.decision == "promote"
         return ingest(month, settings)
 
-    def refuse_once(*arguments: Any) -> None:
+    def note_and_refuse(*arguments: Any) -> None:
         announced.append("")
         raise OSError("no way to announce it")
 
     monkeypatch.setattr(shared.stages.ingest, "ingest", ingest_while_another_run_promotes)
-    monkeypatch.setattr(artifacts, "announce", refuse_once)
+    monkeypatch.setattr(artifacts, "announce", note_and_refuse)
     ensure_server()
     assert late_flights.with_options(retries=1)(month="2013-06", **small).decision == "keep"
     assert len(announced) == 1
