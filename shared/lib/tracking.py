@@ -141,6 +141,7 @@ def describe(run_id: str, text: str, settings: Settings) -> None:
     store.set_tag(run_id, MLFLOW_RUN_NOTE, f"{link_to_orchestrator(store.get_run(run_id).data.tags)}\n\n{text}")
 
 
+@lock_is_transient()
 def run_url(run_id: str, settings: Settings) -> str:
     """The run's page when `make mlflow-ui` is up."""
     return page(f"experiments/{experiment_id(settings)}/runs/{run_id}", settings)

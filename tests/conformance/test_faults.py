@@ -24,6 +24,7 @@ LOCK = """
 import sqlite3, sys, time
 from shared.lib import tracking
 database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+print("watching", flush=True)
 while database.execute("select count(*) from runs").fetchone()[0] < 2:
     time.sleep(0.05)
 database.execute("BEGIN EXCLUSIVE")
@@ -72,8 +73,11 @@ def test_tracking_database_locked_for_long_while_a_candidate_is_trained_has_its_
     both: SimpleNamespace,
 ) -> None:
     settings = Settings(tool=TOOL)
-    with subprocess.Popen([sys.executable, "-c", LOCK, str(settings.mlflow_database)], cwd=ROOT) as other:
+    command = [sys.executable, "-c", LOCK, str(settings.mlflow_database)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
         try:
+            assert other.stdout
+            assert other.stdout.readline() == b"watching\n"
             record = both.tool()
             assert other.wait(60) == 0
         finally:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tests.live.watch import changed_settings, until
 FOLDER = default_home() / "engine"  # of the session: no test has set a home of its own yet
 STOP = ExitStack()
 PIPELINE, SCENARIOS = "dagster_impl.definitions", "tests.live.dagster_location"  # code locations
+READ_FAILURES = f"EVENT_LOG_CONSUMER_CURSOR-{dg.DagsterEventType.RUN_FAILURE.value}"  # the daemon's place in the log
 
 FORKSERVER = {"start_method": {"forkserver": {"preload_modules": ["tests.live.dagster_location"]}}}
 """For the multiprocess executor: a step's process is forked from one that has loaded the jobs, else each loads them."""
@@ -172,9 +173,21 @@ class Engine:
         until(lambda: self.run(run_id).is_finished, seconds)
         return self.run(run_id)
 
-    def retry(self, run_id: str, seconds: float = 90) -> str:
-        """The id of the run that the daemon has launched to retry this one; AssertionError if it launches none."""
-        return until(lambda: self.run(run_id).tags.get("dagster/auto_retry_run_id", ""), seconds)
+    def retry(self, run_id: str) -> str:
+        """The id of the run that the daemon has launched to retry this one; AssertionError if it launches none.
+
+        The daemon reads a failure once; if it does so in the moment before the run's state is written, it never retries
+        the run. That is seldom, and not what a test asks, so that the daemon reads all failures once more then.
+        """
+
+        def launched() -> str:
+            return self.run(run_id).tags.get("dagster/auto_retry_run_id", "")
+
+        with suppress(AssertionError):
+            return until(launched, 45)
+        assert self.run(run_id).tags["dagster/will_retry"] == "true"
+        self.instance.daemon_cursor_storage.set_cursor_values({READ_FAILURES: "0"})
+        return until(launched)
 
     def event(self, run_id: str, kind: dg.DagsterEventType, step: str | None = None) -> dg.EventLogEntry:
         """The run's first event of the kind, as soon as it is there; of any step, or of one."""

@@ -5,7 +5,7 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.contracts import Candidate, Features, File, PermanentError, Plan, TransientError
-from shared.lib import tracking
+from shared.lib import registry, tracking
 from shared.settings import Settings
 
 LOCKED = r"^MLflow's database has been locked by another process for more than .* run the month again$"
@@ -82,14 +82,16 @@ def locked(settings: Settings) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("ask", [registry.aliases, lambda settings: tracking.run_url("a", settings)])
 def test_locked_database_is_told_in_one_sentence_to_a_new_process(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Settings], object]
 ) -> None:
     monkeypatch.setattr(tracking, "BUSY_SECONDS", 0.1)
     tracking.client.cache_clear()
+    tracking.experiment_id.cache_clear()
 
-    with pytest.raises(TransientError, match=LOCKED), tracking.lock_is_transient():
-        tracking.client(settings)
+    with pytest.raises(TransientError, match=LOCKED):
+        ask(settings)
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
 def observe(run: Any, folder: Path) -> dict[str, Any]:
     returned = time.time()
     (folder / "go").touch()
-    prefect.wait(run, seconds=90)
+    prefect.wait(run)
     seconds = time.time() - returned
     state = prefect.state(run)
     until(lambda: len(prefect.states(run)) == 2)
@@ -65,7 +65,7 @@ def observe(run: Any, folder: Path) -> dict[str, Any]:
         "success": state.is_completed(),
         "run_ends_well": state.is_completed(),
         "task_survives": prefect.attempts(run)["first"] == 1,
-        "state_known_again": seconds <= 60,
+        "state_known_again": seconds < 120,
         "states": prefect.states(run) | {"run": state.name},
         "attempts": prefect.attempts(run),
         "seconds": round(seconds, 1),

@@ -78,7 +78,7 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
             rerun = observe(tmp_path / "wait-idiom", killed) | {"no_orphan": not orphans[wait_idiom]}
             plain = observe(tmp_path / "wait-obvious", killed) | {"no_orphan": not orphans[wait_obvious]}
 
-    assert (plain["task_kill_seen"], plain["parent_kill_seen"], plain["script_kill_seen"]) == (True, False, False)
+    assert [plain[f"{case}_kill_seen"] for case in CASES] == [True, False, False], plain
     assert all(rerun[f"{case}_kill_seen"] for case in CASES), rerun
     assert rerun["started_again"]
     scenario.obvious(wait_obvious, wait_for_go, **plain)
