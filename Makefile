@@ -1,10 +1,10 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
+.PHONY: which-tool lineage help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
-export MONTH SOURCE TOOL SCENARIO RUN
+export MONTH SOURCE TOOL SCENARIO RUN MODEL FILE
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -61,6 +61,12 @@ dagster-ui: $(call env,dagster) ## Dagster's, likewise
 
 mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 	@$(python) -m shared.runtime.mlflow_ui
+
+lineage: $(if $(filter airflow prefect dagster,$(TOOL)),$(call env,$(TOOL)),which-tool) ## what a tool knows of a model or a file: TOOL=dagster MODEL=champion, or FILE=flights/2013-05.csv
+	@.local/env/$(TOOL)/bin/python -m $(TOOL)_impl.lineage $(if $(FILE),--file "$$FILE",--model "$${MODEL:-champion}")
+
+which-tool:
+	@echo "error: TOOL is '$(TOOL)', expected airflow, prefect or dagster; for example: make lineage TOOL=dagster" >&2; exit 1
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
 	@$(python) -m shared.runtime.serve --tool "$$TOOL"

@@ -98,7 +98,7 @@ def late_flights() -> None:
         from shared.stages.features import features
 
         result = features(validated, settings())
-        describe_event(FEATURES, result.month, rows=result.rows, sha256=result.file.sha256)
+        describe_event(FEATURES, result.month, rows=result.rows, sha256=result.file.sha256, inputs=result.inputs)
         return result
 
     @task

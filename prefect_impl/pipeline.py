@@ -37,9 +37,11 @@ from shared.lib import registry
 from shared.settings import Settings
 
 DEFAULT = Settings(tool="prefect")
-FLIGHTS = Asset(key="triptych://source")
-FEATURES = Asset(key="triptych://features")
-MODEL = Asset(key="triptych://model")
+
+
+def asset(kind: str, name: str) -> Asset:
+    """`triptych://model/2013-06`: one asset for each month of features and model, and for each file of the source."""
+    return Asset(key=f"triptych://{kind}/{name}")
 
 
 def is_transient(task: Task, run: TaskRun, state: State) -> bool:
@@ -66,11 +68,12 @@ def validate(batch: Batch, settings: Settings) -> Validated:
     return shared.stages.validate.validate(batch, settings)
 
 
-# No task materializes the source, so that it has to be named; that the model comes from the features, Prefect sees.
-@materialize(FEATURES, asset_deps=[FLIGHTS], task_run_name="features", **RETRIES)
+# The flow names the asset of its month.
+@materialize("triptych://features", task_run_name="features", **RETRIES)
 def features(validated: Validated, settings: Settings) -> Features:
     table = shared.stages.features.features(validated, settings)
-    add_asset_metadata(FEATURES, {"month": table.month, "rows": table.rows, "sha256": table.file.sha256})
+    facts = {"month": table.month, "rows": table.rows, "sha256": table.file.sha256, "inputs": table.inputs}
+    add_asset_metadata(asset("features", table.month), facts)
     return table
 
 
@@ -91,11 +94,11 @@ def evaluate(plan: Plan, trained: list[Trained], settings: Settings) -> Evaluati
     return evaluation
 
 
-@materialize(MODEL, task_run_name="deploy", refresh_cache=True, **RETRIES)
+@materialize("triptych://model", task_run_name="deploy", refresh_cache=True, **RETRIES)
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     get_transaction().set("before", {"aliases": registry.aliases(settings), "settings": settings})
     deployment = shared.stages.deploy.deploy(evaluation, settings)
-    add_asset_metadata(MODEL, {"month": evaluation.month, **deployment.model_dump()})
+    add_asset_metadata(asset("model", evaluation.month), {"month": evaluation.month, **deployment.model_dump()})
     return deployment
 
 
@@ -143,7 +146,9 @@ def late_flights(
     settings = Settings(tool="prefect", source=source, min_rows=min_rows, families=families, seed=seed)
     batch = ingest(month, settings)
     validated = validate(batch, settings)
-    table = features(validated, settings)
+    # No task materializes the source, so its files have to be named; that a model comes from features, Prefect sees.
+    files = [asset("source", file.name) for file in validated.batch.files]
+    table = features.with_options(assets=[asset("features", month)], asset_deps=files)(validated, settings)
     planned = plan(table, settings)
 
     trainings = train.map(planned.candidates, plan=unmapped(planned), settings=unmapped(settings))
@@ -153,5 +158,6 @@ def late_flights(
     evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
         with transaction():  # if announce fails, the deployment is rolled back, see `withdraw`
-            announce(evaluation, deploy(evaluation, settings), settings)
+            deployment = deploy.with_options(assets=[asset("model", month)])(evaluation, settings)
+            announce(evaluation, deployment, settings)
     return evaluation

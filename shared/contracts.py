@@ -57,7 +57,10 @@ class Validated(Contract):
 
 
 class Features(Contract):
-    """`features`: one Arrow IPC file with the rows of the window and of the target month."""
+    """`features`: one Arrow IPC file with the rows of the window and of the target month.
+
+    `notes` are on rows left out or not found in a lookup table, `warnings` those of `validate`.
+    """
 
     month: Month
     window: tuple[Month, ...]
@@ -65,6 +68,7 @@ class Features(Contract):
     rows: int
     inputs: dict[str, str]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()  # a result in a cache of before this field lacks it
 
 
 class Candidate(Contract):

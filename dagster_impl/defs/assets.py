@@ -60,7 +60,9 @@ def feature_table(validated_batch: Validated, settings: RunSettings) -> dg.Mater
     with stage():
         table = features(validated_batch, settings)
     return dg.MaterializeResult(
-        value=table, metadata={"dagster/row_count": table.rows, "file": table.file.path, "notes": list(table.notes)}
+        value=table,
+        metadata={"dagster/row_count": table.rows, "file": table.file.path, "notes": list(table.notes)},
+        data_version=dg.DataVersion(table.file.sha256),
     )
 
 
@@ -151,4 +153,8 @@ def champion(challenger: Evaluation, settings: RunSettings) -> dg.MaterializeRes
     """The model in service. Dagster skips this step when there is no challenger to promote."""
     with stage():
         deployed = deploy(challenger, settings)
-    return dg.MaterializeResult(value=deployed, metadata=pages.champion_metadata(deployed, challenger, settings))
+    return dg.MaterializeResult(
+        value=deployed,
+        metadata=pages.champion_metadata(deployed, challenger, settings),
+        data_version=dg.DataVersion(deployed.fingerprint),
+    )

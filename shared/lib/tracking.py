@@ -1,12 +1,14 @@
 """MLflow's tracking: one database for all tools, one experiment for each; a run for each month and candidate."""
 
+import hashlib
 import json
 import logging
 import shutil
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 
 from filelock import FileLock
@@ -18,12 +20,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 
 from shared.contracts import Candidate, Features, PermanentError, Plan, TransientError
 from shared.lib import ports
-from shared.settings import Settings
+from shared.settings import ROOT, Settings
 
 STALE_AFTER_HOURS = 6
 BUSY_SECONDS = 20  # how long MLflow itself waits for a database that another process has locked
 DIGEST_LENGTH = 36  # the longest that MLflow stores
 ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
+CODE_VERSION = "code.version"
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then shows the runs, not traces
 EXPERIMENT_NOTE = (
     "One run for each month that {tool} has trained; nested in it, one for each candidate. The models in service are "
@@ -117,7 +120,7 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
     runs = store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'", max_results=1)
     if runs:
         return str(runs[0].info.run_id)
-    tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month}
+    tags = {ORCHESTRATOR_RUN: orchestrator_run, "month": features.month, CODE_VERSION: code_version()}
     if orchestrator_url:
         tags[ORCHESTRATOR_URL] = orchestrator_url
     run_id = str(store.create_run(experiment, tags=tags, run_name=features.month).info.run_id)
@@ -129,16 +132,33 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
     return run_id
 
 
+@cache
+def code_version() -> str:
+    """The checkout's git commit, with `-dirty` if files differ from it; outside a checkout the hash of `shared/`."""
+    if (ROOT / ".git").exists():
+        git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        with suppress(OSError, subprocess.SubprocessError):
+            return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    files = sorted((ROOT / "shared").rglob("*.py"))
+    return "sha256:" + hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def link_to_orchestrator(tags: dict[str, str]) -> str:
     """Markdown for a run's description: MLflow's page shows the tags as they are, and no link in them."""
     name, url = f"run {tags[ORCHESTRATOR_RUN]} of the orchestrator", tags.get(ORCHESTRATOR_URL)
     return f"Made by [{name}]({url})." if url else f"Made by {name}."
 
 
+def orchestrator_tags(run_id: str, settings: Settings) -> dict[str, str]:
+    """The id of the orchestrator's run to which MLflow's run belongs, and its page if it has one."""
+    tags = client(settings).get_run(run_id).data.tags
+    return {name: tags[name] for name in (ORCHESTRATOR_RUN, ORCHESTRATOR_URL) if name in tags}
+
+
 def describe(run_id: str, text: str, settings: Settings) -> None:
     """Set a run's description: the link to the orchestrator's run, and the text, in Markdown."""
-    store = client(settings)
-    store.set_tag(run_id, MLFLOW_RUN_NOTE, f"{link_to_orchestrator(store.get_run(run_id).data.tags)}\n\n{text}")
+    link = link_to_orchestrator(orchestrator_tags(run_id, settings))
+    client(settings).set_tag(run_id, MLFLOW_RUN_NOTE, f"{link}\n\n{text}")
 
 
 @lock_is_transient()

@@ -94,9 +94,18 @@ def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame
             skops_trusted_types=TRUSTED_TYPES,
             pyfunc_predict_fn="predict_proba",
         )
+    card = model_card(evaluation, settings)
+    tracking.client(settings).log_text(evaluation.run_id, card, "model_card.md")
     tags = {"month": evaluation.month, "fingerprint": evaluation.challenger_fingerprint}
-    text = report.summary(evaluation)
-    return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings, text)
+    tags |= tracking.orchestrator_tags(evaluation.run_id, settings)
+    return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings, card)
+
+
+def model_card(evaluation: Evaluation, settings: Settings) -> str:
+    """The challenger's card, from the evaluation and what its MLflow run has kept."""
+    candidates = mlflow.artifacts.load_dict(f"runs:/{evaluation.run_id}/{report.LEADERBOARD}")["candidates"]
+    promoted_by = tracking.link_to_orchestrator(tracking.orchestrator_tags(evaluation.run_id, settings))
+    return report.model_card(evaluation, candidates, promoted_by)
 
 
 def requirements() -> list[str]:

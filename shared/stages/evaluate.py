@@ -177,12 +177,14 @@ def fallback_notes(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str,
 
 
 def track(client: MlflowClient, evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> None:
-    """Log scores, decision and calibration plot in the MLflow run, and the summary as its description."""
+    """Log scores, decision, leaderboard and calibration plot in the MLflow run, and the summary as its description."""
     models = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base_rate": evaluation.base_rate}
     metrics = {
         f"{model}_{name}": getattr(scores, name) for model, scores in models.items() if scores for name in METRICS
     }
     tracking.log(client, evaluation.run_id, metrics, tags={"decision": evaluation.decision})
-    leaderboard = report.markdown(report.leaderboard(trained, evaluation))
-    tracking.describe(evaluation.run_id, f"{report.summary(evaluation)}\n\n{leaderboard}", settings)
+    leaderboard = report.leaderboard(trained, evaluation)
+    summary = f"{report.summary(evaluation)}\n\n{report.markdown(leaderboard)}"
+    tracking.describe(evaluation.run_id, summary, settings)
+    client.log_dict(evaluation.run_id, {"candidates": leaderboard}, report.LEADERBOARD)
     client.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")

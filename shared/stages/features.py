@@ -35,7 +35,13 @@ def features(validated: Validated, settings: Settings) -> Features:
     file = store.add(settings.store, f"features/{batch.month}.arrow", buffer.getvalue())
     log.info("%s: %d rows, %d features, %.1f MB", batch.month, table.height, len(FEATURE_COLUMNS), buffer.tell() / 1e6)
     return Features(
-        month=batch.month, window=batch.window, file=file, rows=table.height, inputs=batch.inputs, notes=notes
+        month=batch.month,
+        window=batch.window,
+        file=file,
+        rows=table.height,
+        inputs=batch.inputs,
+        notes=notes,
+        warnings=validated.warnings,
     )
 
 

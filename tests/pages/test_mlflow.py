@@ -76,6 +76,7 @@ def test_versions_page_says_why_it_is_in_service(shown: SimpleNamespace, tmp_pat
     with page(tmp_path) as opened:
         opened.goto(registry.version_url(deployment.version, shown.settings))
         see(opened, shown.evaluation.reason, "Trained on 2013-05.", "champion", "Schema")
+        see(opened, "Limits", *shown.evaluation.features.inputs.values(), *shown.evaluation.features.warnings)
 
 
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: SimpleNamespace, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import re
 import sqlite3
 import threading
 import time
@@ -109,6 +110,29 @@ def test_runs_of_a_stopped_orchestrators_run_are_killed_and_no_others(settings: 
     tracking.kill("a", settings)
 
     assert [status(run, settings) for run in (stopped, nested, other)] == ["KILLED", "KILLED", "RUNNING"]
+
+
+def test_run_bears_the_version_of_the_code(settings: Settings) -> None:
+    run = tracking.client(settings).get_run(tracking.start_parent(FEATURES, "a", None, settings))
+
+    assert run.data.tags["code.version"] == tracking.code_version()
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?|sha256:[0-9a-f]{64}", tracking.code_version())
+
+
+def test_version_of_the_code_outside_a_checkout_is_the_hash_of_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "ROOT", tmp_path)
+    (tmp_path / "shared" / "lib").mkdir(parents=True)
+    file, versions = tmp_path / "shared" / "lib" / "store.py", set()
+    for text in ("one", "two", "one"):
+        file.write_text(text)
+        tracking.code_version.cache_clear()
+        versions.add(tracking.code_version())
+    tracking.code_version.cache_clear()
+
+    assert len(versions) == 2
+    assert all(version.startswith("sha256:") for version in versions)
 
 
 def test_first_users_at_once_share_one_experiment(settings: Settings) -> None:
