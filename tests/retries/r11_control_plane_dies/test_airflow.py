@@ -53,7 +53,7 @@ def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
         success=state == "success",
         run_ends_well=state == "success",
         task_survives=survived and attempts["first"] == 1,
-        state_known_again=seconds < 120,
+        state_known_again=seconds < 180,
         states=states | {"run": state},
         attempts=attempts,
         seconds=seconds,

@@ -65,7 +65,7 @@ def observe(run: Any, folder: Path) -> dict[str, Any]:
         "success": state.is_completed(),
         "run_ends_well": state.is_completed(),
         "task_survives": prefect.attempts(run)["first"] == 1,
-        "state_known_again": seconds < 120,
+        "state_known_again": seconds < 180,
         "states": prefect.states(run) | {"run": state.name},
         "attempts": prefect.attempts(run),
         "seconds": round(seconds, 1),
