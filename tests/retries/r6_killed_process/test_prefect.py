@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 
+from shared.runtime import servers
 from shared.settings import ROOT
 from tests.live import prefect
 from tests.live.watch import alive, until
@@ -100,8 +101,9 @@ def begin(pipeline: Any, folder: Path) -> dict[str, int]:
     prefect.start(pipeline, prefect.pool(), folder=str(folders["task"]))
     prefect.start(pipeline, "doomed", folder=str(folders["parent"]))
     code = f"from {__name__} import {pipeline.__name__} as run; run({str(folders['script'])!r})"
-    env = {**os.environ, "PREFECT_API_URL": prefect.server()}
-    subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    env = {"PREFECT_API_URL": prefect.server(), "PYTHONPATH": str(ROOT)}
+    script = servers.guarded([sys.executable, "-c", code], env, stderr=subprocess.DEVNULL)
+    prefect.LIVE.callback(servers.end, script)
     return {case: int(until(lambda case=case: list(folders[case].glob("*.pid")))[0].stem) for case in folders}
 
 
