@@ -132,7 +132,7 @@ class Engine:
         found = self.tasks(run)[task]
         path = f"{path_of(run)}/taskInstances/{found['task_id']}/logs/{try_number}"
         lines = self.get(path, map_index=found["map_index"], full_content=True)["content"]
-        return "\n".join(line if isinstance(line, str) else line["event"] for line in lines)
+        return "\n".join(line if isinstance(line, str) else logged(line) for line in lines)
 
     def result(self, run: Run, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """What a task has returned, or pushed under a key; None if it has not yet."""
@@ -204,6 +204,12 @@ class Engine:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(settings, "Session", scoped_session(sessionmaker(database, expire_on_commit=False)))
             return record(run.run_id)
+
+
+def logged(line: dict[str, Any]) -> str:
+    """A line of a log as the UI shows it: what was said, and the exception."""
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
+    return "\n".join([line["event"], *errors])
 
 
 def path_of(run: Run) -> str:

@@ -28,6 +28,7 @@ from tests.live import watch
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.filters import LogFilter
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.events.actions import ActionTypes
     from prefect.events.schemas.automations import EventTrigger
@@ -242,8 +243,19 @@ def log(run: UUID) -> list[str]:
     """The messages that the flow run and its tasks have logged, in time."""
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 
+    return messages(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
+
+
+def log_of_task(task_run: TaskRun) -> list[str]:
+    """The messages that the task run has logged, in time."""
+    from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
+
+    return messages(LogFilter(task_run_id=LogFilterTaskRunId(any_=[task_run.id])))
+
+
+def messages(wanted: LogFilter) -> list[str]:
     with client() as api:
-        lines = api.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
+        lines = api.read_logs(wanted)
     return [line.message for line in sorted(lines, key=lambda line: line.timestamp)]
 
 
