@@ -113,11 +113,13 @@ class Score(Contract):
 class Scores(Score):
     """A model's scores on the target month, over all and by origin airport.
 
-    `calibration_curve` holds (mean predicted probability, share of late flights) in ten bins of equal width.
+    `calibration_curve` holds (mean predicted probability, share of late flights) in ten bins of equal width,
+    `roc_curve` (false, true positive rate) at equal steps of the former; it is empty if there is one class only.
     """
 
     by_origin: dict[str, Score]
     calibration_curve: tuple[tuple[float, float], ...]
+    roc_curve: tuple[tuple[float, float], ...] = ()  # a result in a cache of before this field lacks it
 
 
 class Evaluation(Contract):

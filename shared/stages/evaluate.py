@@ -177,7 +177,7 @@ def fallback_notes(target: pl.DataFrame, best: dict[str, Trained]) -> tuple[str,
 
 
 def track(client: MlflowClient, evaluation: Evaluation, trained: Sequence[Trained], settings: Settings) -> None:
-    """Log scores, decision, leaderboard and calibration plot in the MLflow run, and the summary as its description."""
+    """Log scores, decision, leaderboard and plots in the MLflow run, and the summary as its description."""
     models = {"challenger": evaluation.challenger, "champion": evaluation.champion, "base_rate": evaluation.base_rate}
     metrics = {
         f"{model}_{name}": getattr(scores, name) for model, scores in models.items() if scores for name in METRICS
@@ -188,3 +188,4 @@ def track(client: MlflowClient, evaluation: Evaluation, trained: Sequence[Traine
     tracking.describe(evaluation.run_id, summary, settings)
     client.log_dict(evaluation.run_id, {"candidates": leaderboard}, report.LEADERBOARD)
     client.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")
+    client.log_text(evaluation.run_id, plot.roc(evaluation), "roc.svg")

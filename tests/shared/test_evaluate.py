@@ -121,19 +121,21 @@ def test_scores_and_decision_are_tracked(evaluated: Evaluation, settings: Settin
     assert "champion_brier" not in run.data.metrics
 
 
-def test_mlflow_run_shows_decision_scores_leaderboard_and_calibration_plot(
-    evaluated: Evaluation, settings: Settings
-) -> None:
+def test_mlflow_run_shows_decision_scores_leaderboard_and_plots(evaluated: Evaluation, settings: Settings) -> None:
     client = tracking.client(settings)
 
     note = client.get_run(evaluated.run_id).data.tags["mlflow.note.content"]
-    plot = Path(client.download_artifacts(evaluated.run_id, "calibration.svg")).read_text()
+    plots = ("calibration.svg", "roc.svg")
+    calibration, roc = (Path(client.download_artifacts(evaluated.run_id, plot)).read_text() for plot in plots)
 
     chosen = evaluated.best["EWR"]
     assert f"**{MONTH}: promote**, {evaluated.reason}." in note
     assert f"| challenger | all | {evaluated.challenger.rows} | {evaluated.challenger.brier:.4f} |" in note
     assert f"| EWR | {chosen.candidate.family} | {chosen.brier:.4f} | {chosen.auc:.4f} | ✓ |" in note
-    assert f"challenger, Brier score {evaluated.challenger.brier:.4f}" in plot
+    assert f"challenger, Brier score {evaluated.challenger.brier:.4f}" in calibration
+    assert f"challenger, AUC {evaluated.challenger.auc:.4f}" in roc
+    assert calibration.count("<circle") == len(evaluated.challenger.calibration_curve)
+    assert roc.count("<circle") == len(evaluated.challenger.roc_curve) == 51
 
 
 def test_new_airport_is_scored_by_the_fallback_and_noted(

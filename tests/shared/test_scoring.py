@@ -52,6 +52,19 @@ def test_auc_is_null_for_one_class(late: bool) -> None:
     assert {part.auc for part in scores.by_origin.values()} == {None}
 
 
+@given(outcomes)
+def test_area_under_the_roc_curve_is_the_auc(flights: list[tuple[str, bool, float]]) -> None:
+    target = pl.DataFrame({"origin": [f[0] for f in flights], "late": [f[1] for f in flights]})
+
+    scores = score_by_origin(target, np.array([f[2] for f in flights]))
+
+    if scores.auc is None:
+        assert scores.roc_curve == ()
+    else:
+        false, true = np.array(scores.roc_curve).T
+        assert np.trapezoid(true, false) == pytest.approx(scores.auc, abs=0.02)  # half a step
+
+
 def test_calibration_curve_pairs_predicted_with_observed() -> None:
     target = pl.DataFrame({"origin": ["EWR"] * 4, "late": [False, False, True, True]})
 
