@@ -32,7 +32,7 @@ def model(champion: Event, api: SyncPrefectClient) -> Model:
         fingerprint=champion.payload["fingerprint"],
         month=champion.payload["month"],
         run_id=str(run.id),
-        assets=tuple(chain),
+        assets=trail(chain),
         settings=run.parameters,
         code_version=run.flow_version,
         files=next((event.payload["inputs"] for event in chain.values() if event and "inputs" in event.payload), None),
@@ -48,6 +48,12 @@ def origins(event: Event, api: SyncPrefectClient) -> Iterator[tuple[str, Event |
             yield from origins(made, api)
         else:
             yield asset, None
+
+
+def trail(chain: dict[str, Event | None]) -> tuple[str, ...]:
+    """The assets that were made, from the model back, and at the end all sources together."""
+    made, sources = ([asset for asset, event in chain.items() if bool(event) is known] for known in (True, False))
+    return (*made, *([", ".join(sources)] if sources else []))
 
 
 def materializations(prefix: str, api: SyncPrefectClient) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from prefect import flow, task
 from prefect.assets import add_asset_metadata, materialize
 
-from prefect_impl.lineage import materializations, origins, run_id
+from prefect_impl.lineage import materializations, origins, run_id, trail
 from shared.lib.store import sha256
 from tests.live import prefect
 from tests.live.watch import until
@@ -71,7 +71,7 @@ def observe(pipeline: Any, folder: Path) -> dict[str, Any]:
         "features": f"l1{name}://features" in chain,
         "files": digests(str(folder)) in inputs,
         "code_version": bool(run.flow_version),
-        "assets": " ← ".join(chain),
+        "assets": " ← ".join(trail(chain)),
         "recorded_version": "a hash of the flow's file" if run.flow_version else "none",
     }
 
