@@ -1,6 +1,6 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: which-tool lineage help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui serve clean
+.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage which-tool serve clean
 
 MONTH ?= 2013-06
 TOOL ?= plain

@@ -22,7 +22,7 @@ def models() -> Iterator[Model]:
     with create_session() as session:
         asset = AssetEvent.asset_id == select(AssetModel.id).where(AssetModel.name == CHAMPION.name).scalar_subquery()
         for event in session.scalars(select(AssetEvent).where(asset).order_by(AssetEvent.id.desc())):
-            if event.extra["changed"]:
+            if event.extra.get("changed"):  # nothing of it in an event that a person has created in the UI
                 yield model(event, session)
 
 

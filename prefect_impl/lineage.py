@@ -20,7 +20,7 @@ def models() -> Iterator[Model]:
     home.ensure_server()
     with get_client(sync_client=True) as api:
         for event in materializations("triptych://model/", api):
-            if event.payload["changed"]:
+            if event.payload.get("changed"):
                 yield model(event, api)
 
 

@@ -68,7 +68,7 @@ class Features(Contract):
     rows: int
     inputs: dict[str, str]
     notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()  # a result in a cache of before this field lacks it
+    warnings: tuple[str, ...] = ()  # results that an older version has cached lack it
 
 
 class Candidate(Contract):
@@ -119,7 +119,7 @@ class Scores(Score):
 
     by_origin: dict[str, Score]
     calibration_curve: tuple[tuple[float, float], ...]
-    roc_curve: tuple[tuple[float, float], ...] = ()  # a result in a cache of before this field lacks it
+    roc_curve: tuple[tuple[float, float], ...] = ()  # results that an older version has cached lack it
 
 
 class Evaluation(Contract):

@@ -136,7 +136,7 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
 def code_version() -> str:
     """The checkout's git commit, with `-dirty` if files differ from it; outside a checkout the hash of `shared/`."""
     if (ROOT / ".git").exists():
-        git = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        git = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         with suppress(OSError, subprocess.SubprocessError):
             return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     files = sorted((ROOT / "shared").rglob("*.py"))

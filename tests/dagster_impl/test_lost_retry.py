@@ -32,10 +32,11 @@ def test_retry_is_lost_if_the_daemon_looks_between_event_and_state(
         "{telemetry: {enabled: false}, run_retries: {enabled: true, max_retries: 1}}"
     )
     instance = dg.DagsterInstance.from_config(str(tmp_path))
-    daemon, workspace = EventLogConsumerDaemon(), Workspace(instance)
+    daemon = EventLogConsumerDaemon()
+    workspace: Any = Workspace(instance)
 
     def look() -> None:
-        list(daemon.run_iteration(workspace))  # type: ignore[arg-type]
+        list(daemon.run_iteration(workspace))
 
     def write_state(*event: Any) -> None:
         if looks_between:

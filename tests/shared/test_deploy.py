@@ -169,6 +169,7 @@ def test_model_card_of_a_thousand_candidates_shows_the_first_and_counts_the_othe
     assert "| EWR | family29 |" in card
     assert "| EWR | family30 |" not in card
     assert "970 more are in the run's `leaderboard.json`." in card
+    assert len(card) <= 5000
 
 
 def test_no_pickle_anywhere(in_service: Any) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def locked(settings: Settings) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("locked")
-@pytest.mark.parametrize("ask", [registry.aliases, lambda settings: tracking.run_url("a", settings)])
+@pytest.mark.parametrize("ask", [registry.aliases, partial(tracking.run_url, "a")], ids=["aliases", "run_url"])
 def test_locked_database_is_told_in_one_sentence_to_a_new_process(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Settings], object]
 ) -> None:

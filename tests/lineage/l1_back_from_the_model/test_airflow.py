@@ -83,5 +83,5 @@ def test_l1_back_from_the_model(in_process: InProcess, tmp_path: Path, scenario:
     scenario.finding(
         f"An asset's event names its run, whose conf is on record, and the inlets of its task lead back, "
         f"{plain['assets']}; the source files are there if a task puts their digests into the event's extra. The code "
-        f"is {plain['recorded_version']}, which changes with the Dag's structure only."
+        f"is told as {plain['recorded_version']}."
     )

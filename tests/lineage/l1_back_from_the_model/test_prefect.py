@@ -6,6 +6,8 @@ from uuid import UUID
 
 from prefect import flow, task
 from prefect.assets import add_asset_metadata, materialize
+from prefect.settings import get_current_settings
+from prefect.utilities.hashing import file_hash
 
 from prefect_impl.lineage import materializations, origins, run_id, trail
 from shared.lib.store import sha256
@@ -72,7 +74,9 @@ def observe(pipeline: Any, folder: Path) -> dict[str, Any]:
         "files": digests(str(folder)) in inputs,
         "code_version": bool(run.flow_version),
         "assets": " ← ".join(trail(chain)),
-        "recorded_version": "a hash of the flow's file" if run.flow_version else "none",
+        "recorded_version": "a hash of the flow's file"
+        if run.flow_version == file_hash(__file__)
+        else run.flow_version,
     }
 
 
@@ -85,5 +89,6 @@ def test_l1_back_from_the_model(results: Path, tmp_path: Path, scenario: Scenari
     scenario.finding(
         f"The events of an asset name its flow run, whose parameters are on record, and the assets before it, "
         f"{plain['assets']}; the source files are there if the task adds their digests to the asset's metadata, and "
-        f"each file by name if the flow names it. The events are kept for a week by default."
+        f"each file by name if the flow names it. The server keeps events for "
+        f"{get_current_settings().server.events.retention_period.days} days."
     )
