@@ -1,6 +1,6 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage which-tool serve clean
+.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve screenshots page clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
@@ -21,7 +21,7 @@ $(ID):;@:
 endif
 
 help: ## this help
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
 	@$(python) -m tools.demo
@@ -33,7 +33,7 @@ test-fast: $(all) ## the tests that need no server and little time, in all envir
 	@$(python) -m tools.test -m "not live and not slow"
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw
-	@$(python) -m tools.scenarios && $(python) -m tools.readme
+	@$(python) -m tools.scenarios && $(python) -m tools.mistakes && $(python) -m tools.readme
 
 scenario: $(if $(RUN),$(all),$(call env,dagster)) ## one scenario in full: make scenario R4 [RUN=1, which runs its tests first]
 	@$(if $(RUN),$(python) -m tools.test --scenario $(ID);) $(python) -m tools.scenarios $(ID)
@@ -65,8 +65,17 @@ mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 lineage: $(if $(filter airflow prefect dagster,$(TOOL)),$(call env,$(TOOL)),which-tool) ## what a tool knows of a model or a file: TOOL=dagster MODEL=champion, or FILE=flights/2013-05.csv
 	@.local/env/$(TOOL)/bin/python -m $(TOOL)_impl.lineage $(if $(FILE),--file "$$FILE",--model "$${MODEL:-champion}")
 
+lineage-graph: $(call env,dagster) $(if $(filter airflow prefect,$(TOOL)),$(call env,$(TOOL))) ## a run's OpenLineage events as a picture: TOOL=plain|airflow|prefect|dagster
+	@$(python) -m tools.lineage_graph --tool "$$TOOL" --month "$$MONTH"
+
+monitor: $(if $(filter airflow prefect dagster,$(TOOL)),$(call env,$(TOOL)),which-tool) ## a tool's web UI, and Prometheus over its metrics, with alerts: TOOL=dagster
+	@.local/env/$(TOOL)/bin/python -m $(TOOL)_impl.monitor
+
 which-tool:
-	@echo "error: TOOL is '$(TOOL)', expected airflow, prefect or dagster; for example: make lineage TOOL=dagster" >&2; exit 1
+	@echo "error: TOOL is '$(TOOL)', expected airflow, prefect or dagster; for example: make $(firstword $(MAKECMDGOALS)) TOOL=dagster" >&2; exit 1
+
+demo-lineage: $(all) ## what each tool knows about the demo's champion, for the README
+	@$(python) -m tools.demo_lineage && $(python) -m tools.readme
 
 serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|prefect|dagster
 	@$(python) -m shared.runtime.serve --tool "$$TOOL"
@@ -74,11 +83,17 @@ serve: $(call env,dagster) ## serve a champion over HTTP: TOOL=plain|airflow|pre
 lint: $(all) ## formatting, types, imports, lock file, generated parts of the README
 	@sh tools/lint.sh
 
-format: $(call env,dagster) ## format the code and write the generated parts of the README
-	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.readme
+format: $(call env,dagster) ## format the code and write the generated files
+	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.grafana && $(python) -m tools.readme
 
-bench: $(all) ## time and memory, as ratios measured in one run
+bench: $(all) ## time and memory, measured in one run of a quarter of an hour; kept for the page
 	@$(python) -m bench
+
+page: $(call env,dagster) ## write the comparison page to .local/page, from the code and what is kept in docs
+	@$(python) -m page
+
+screenshots: $(all) ## take the pictures in docs/img: a run in each tool's web UI; needs Chromium
+	@$(python) -m tools.screenshots
 
 clean: ## remove everything made at run time, the environments included
 	rm -rf .local

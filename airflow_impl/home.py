@@ -40,9 +40,14 @@ def variables(dags: Path) -> dict[str, str]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(HERE / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # Airflow's audit log keeps what a run is asked for over the API, also if it is refused; not the value of these.
+        "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "source",
         "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": "airflow.* shared.contracts.*",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": QUIET_LOG_LEVELS,
+        # For where OpenLineage is switched on; a fork of a process that has used polars hangs when it does, too.
+        "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
+        "AIRFLOW__OPENLINEAGE__EXTRACTORS": "airflow_impl.openlineage_events.AssetExtractor",
         "AIRFLOW__LOGGING__LOG_FORMAT": "%(asctime).19s %(name)s: %(message)s",  # to the second
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE / "config"), os.environ.get("PYTHONPATH")])),
     }
@@ -64,15 +69,24 @@ def prepare() -> None:
     be_quiet()
     folder().mkdir(parents=True, exist_ok=True)
     with FileLock(folder() / "setup.lock"):
-        (folder() / "airflow.cfg").touch()  # else the first processes of the UI all write one, at once
+        make_config(folder() / "airflow.cfg")
         make_database()
+
+
+def make_config(path: Path) -> None:
+    """The file, without which the first processes of the UI all write one, at once; its key encrypts connections."""
+    from cryptography.fernet import Fernet
+
+    path.touch(mode=0o600)
+    if not path.stat().st_size:
+        path.write_text(f"[core]\nfernet_key = {Fernet.generate_key().decode()}\n")
 
 
 def be_quiet() -> None:
     import structlog
     from airflow.timetables import trigger
 
-    for noisy in ("airflow", "alembic"):
+    for noisy in ("airflow", "alembic", "triptych"):  # the last one's lines are for programs
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # Airflow gives this logger, which tells each step of the calendar, no name to which a level could apply.
     trigger.log = structlog.get_logger(trigger.__name__)
@@ -88,9 +102,11 @@ def make_database() -> None:
     Pool.create_or_update_pool("train", slots=2, description="candidates at once", include_deferred=False)
     bundles = DagBundlesManager()
     bundles.sync_bundles_to_db()
-    for bundle in bundles.get_all_dag_bundles():
-        dags = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
-        sync_bag_to_db(dags, bundle.name, bundle_version=None)
+    with reserved(for_scheduler=False) as free:
+        # Beside a scheduler its Dag processor keeps the Dags, as they are under the variables of the UI's command.
+        for bundle in bundles.get_all_dag_bundles() if free else ():
+            dags = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+            sync_bag_to_db(dags, bundle.name, bundle_version=None)
 
 
 @contextmanager

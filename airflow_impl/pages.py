@@ -88,7 +88,7 @@ def section(title: str, content: str) -> str:
 
 def table(rows: Sequence[report.Row]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
-    lines = ("".join(f"<td>{escape(str(value))}</td>" for value in row.values()) for row in rows)
+    lines = ("".join(f"<td>{escape(report.cell(value))}</td>" for value in row.values()) for row in rows)
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 

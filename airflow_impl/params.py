@@ -1,10 +1,12 @@
 """What a run can be asked for: the fields of the form behind *Trigger*, and how a task reads them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param, get_current_context
 
-from shared.settings import Settings
+from shared.lib import stage
+from shared.settings import WITHOUT_LOGIN, Settings
 
 DEFAULT_MONTH = "2013-06"
 DEFAULTS = Settings(tool="airflow")
@@ -25,7 +27,12 @@ PARAMS = {
         description="target month, such as 2013-06; a partition key, where one is given, comes first",
     ),
     # An empty form field is null: Airflow takes "" for a missing value, and greys its button without a word.
-    "source": Param(None, type=["null", "string"], description=Settings.model_fields["source"].description),
+    "source": Param(
+        None,
+        type=["null", "string"],
+        description=Settings.model_fields["source"].description,
+        pattern=WITHOUT_LOGIN,
+    ),
     "min_rows": param("min_rows", type="integer", minimum=1),
     "families": param("families", type="array", items={"type": "string"}, minItems=1),
     "seed": param("seed", type="integer", minimum=0),
@@ -40,5 +47,19 @@ def target_month() -> str:
 
 def settings() -> Settings:
     """The settings of this task's run."""
-    asked = {name: value for name, value in get_current_context()["params"].items() if name != "month"}
+    return settings_of(get_current_context()["params"])
+
+
+def settings_of(params: Mapping[str, Any]) -> Settings:
+    """The settings that a run's params ask for."""
+    asked = {name: value for name, value in params.items() if name != "month"}
     return Settings(tool="airflow", **asked | {"source": asked["source"] or ""})
+
+
+def instance() -> stage.Instance:
+    """What the log and a trace call this task's instance."""
+    context = get_current_context()
+    return stage.Instance(context["run_id"], target_month(), context["ti"].try_number)
+
+
+stage.instances["airflow"] = instance

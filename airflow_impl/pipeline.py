@@ -21,6 +21,7 @@ from airflow.sdk import (
     task,
 )
 
+from airflow_impl.alert import ALERTS
 from airflow_impl.assets import CHAMPION, FEATURES, FLIGHTS, describe_event
 from airflow_impl.pages import run_url
 from airflow_impl.params import PARAMS, settings, target_month
@@ -69,6 +70,7 @@ DEFAULT_ARGS = {
     params=PARAMS,
     default_args=DEFAULT_ARGS,
     tags=["triptych"],
+    **ALERTS,
 )
 def late_flights() -> None:
     """Retrain the model of late flights for one month, and put the better one in service.

@@ -15,7 +15,7 @@ from airflow.utils.state import State, TaskInstanceState
 from airflow_impl import home
 from airflow_impl.record import DAG_ID
 from shared.contracts import PermanentError
-from shared.runtime import interrupt
+from shared.runtime import interrupt, openlineage
 from shared.runtime.records import STAGES
 
 
@@ -34,6 +34,11 @@ def show(task: Any) -> None:
 @hookimpl
 def on_task_instance_running(task_instance: Any) -> None:
     stop_if_asked()
+    if openlineage.is_on() and (task_instance.task_id, task_instance.try_number) == (STAGES[0], 1):
+        from airflow_impl.openlineage_events import tell_start
+        from airflow_impl.pipeline import late_flights_dag
+
+        tell_start(late_flights_dag, task_instance.run_id)
 
 
 @hookimpl

@@ -1,13 +1,16 @@
-"""CPU seconds to load the pipeline and exit, with and without each function of shared/runtime/startup.py."""
+"""Seconds to import a tool, and to load the pipeline with and without each function of shared/runtime/startup.py."""
 
 import os
 import statistics
 import subprocess
+import time
 from pathlib import Path
 
+from shared.runtime.records import TOOLS
 from shared.settings import ROOT
+from tools.demo import python_of
 
-REPEATS = 5
+REPEATS = 2
 PIPELINE = "import shared.plain"
 LIBRARIES = "import mlflow.sklearn, pandera.polars, fastapi_offline"
 # What is measured, with the function and without it.
@@ -22,6 +25,25 @@ PROGRAMS = {
         PIPELINE,
     ),
 }
+# The plain run imports no tool: Python alone. The two packages hold the tools' settings.
+IMPORTS = {
+    "plain": "pass",
+    "airflow": "import airflow_impl; from airflow.sdk import dag, task",
+    "prefect": "import prefect_impl; from prefect import flow, task",
+    "dagster": "import dagster",
+}
+
+
+def imports(home: Path) -> dict[str, float]:
+    """By tool the median seconds of a process that imports it and does nothing, after one that warms up."""
+    return {tool: statistics.median([seconds(tool, home) for _ in range(REPEATS + 1)][1:]) for tool in TOOLS}
+
+
+def seconds(tool: str, home: Path) -> float:
+    began = time.perf_counter()
+    env = {**os.environ, "TRIPTYCH_HOME": str(home)}
+    subprocess.run([python_of(tool), "-c", IMPORTS[tool]], cwd=ROOT, env=env, check=True)
+    return time.perf_counter() - began
 
 
 def measure(python: Path) -> dict[str, dict[str, float]]:

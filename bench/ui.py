@@ -44,7 +44,10 @@ def ui(tool: str, home: Path) -> Iterator[str]:
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = iter(process.stdout or ())
-            yield next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            url = next((found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line))), None)
+            if url is None:
+                raise RuntimeError(f"{tool}'s web UI has not come up; it says why")
+            yield url
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate()  # reads to the end: with nobody to read its last line, the command would fail

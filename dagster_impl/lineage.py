@@ -42,12 +42,17 @@ def model(champion: dg.EventLogRecord, dagster: dg.DagsterInstance) -> Model:
 def origins(record: dg.EventLogRecord, dagster: dg.DagsterInstance) -> Iterator[dg.EventLogRecord]:
     """The materialization, then those that it was made from, back to the first."""
     yield record
-    for tag, storage_id in (record.asset_materialization.tags or {}).items():
+    yield from made_from(record.asset_materialization, dagster)
+
+
+def made_from(made: dg.AssetMaterialization, dagster: dg.DagsterInstance) -> Iterator[dg.EventLogRecord]:
+    """All materializations that this one was made from, back to the first."""
+    for tag, storage_id in (made.tags or {}).items():
         if tag.startswith(MADE_FROM) and storage_id.isdigit():
             asset = dg.AssetKey.from_user_string(tag.removeprefix(MADE_FROM))
             wanted = dg.AssetRecordsFilter(asset, storage_ids=[int(storage_id)])
-            for made_from in dagster.fetch_materializations(wanted, limit=1).records:
-                yield from origins(made_from, dagster)
+            for record in dagster.fetch_materializations(wanted, limit=1).records:
+                yield from origins(record, dagster)
 
 
 def facts(record: dg.EventLogRecord) -> dict[str, object]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from shared.contracts import Deployment, Evaluation, Scores, Trained
-from shared.lib import plot, registry, report, tracking
+from shared.contracts import Deployment, Evaluation, Features, Scores, Trained
+from shared.lib import feature_table, plot, registry, report, tracking
 from shared.runtime import servers
 from shared.settings import Settings
 
-Metadata = dict[str, dg.MetadataValue | float | str]
+Metadata = dict[str, dg.MetadataValue | dg.TableSchema | dg.TableColumnLineage | float | str]
 
 
 def run_url(run_id: str, settings: Settings) -> str:
@@ -24,6 +24,23 @@ def mlflow_link(run_id: str, settings: Settings) -> dg.MetadataValue:
 
 def table(rows: Sequence[report.Row]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
+
+
+def features_metadata(features: Features, settings: Settings) -> Metadata:
+    """The file, its rows and its columns with their types and the columns of the batch that they come from."""
+    columns = feature_table.read(features.file, settings.store).schema
+    batch = dg.AssetKey("validated_batch")
+    lineage = {
+        name: [dg.TableColumnDep(batch, origin) for origin in origins]
+        for name, origins in feature_table.ORIGINS.items()
+    }
+    return {
+        "dagster/row_count": features.rows,
+        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, str(columns[name])) for name in columns]),
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        "file": features.file.path,
+        "notes": dg.MetadataValue.json(list(features.notes)),
+    }
 
 
 def candidates_metadata(trained: Sequence[Trained]) -> Metadata:

@@ -14,6 +14,7 @@ SHOWN = {
     dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
 NOT_REACHED = "Dependencies for step "
+FOR_PROGRAMS = "tool=dagster "
 
 
 class LineFormatter(logging.Formatter):
@@ -50,7 +51,7 @@ def is_progress(record: logging.LogRecord) -> bool:
     meta = record.__dict__["dagster_meta"]
     if event := meta["dagster_event"]:
         return event.event_type in SHOWN
-    return record.levelno >= logging.INFO and not meta["orig_message"].startswith(NOT_REACHED)
+    return record.levelno >= logging.INFO and not meta["orig_message"].startswith((NOT_REACHED, FOR_PROGRAMS))
 
 
 @dg.logger

@@ -27,6 +27,7 @@ def engine() -> tuple[dg.JobDefinition, dg.DagsterInstance]:
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the job for one month in this process; the record is what the instance knows of the run."""
+    from dagster_impl import openlineage_events
     from dagster_impl.record import run_record
 
     _, dagster = engine()
@@ -39,6 +40,7 @@ def run(month: str, settings: Settings) -> RunRecord:
             stop(run_id, dagster, settings)
             if not dagster.has_run(run_id):
                 raise KeyboardInterrupt
+    openlineage_events.report(run_id, dagster)
     return run_record(run_id, dagster)
 
 

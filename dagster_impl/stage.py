@@ -8,6 +8,7 @@ from types import FrameType
 import dagster as dg
 
 from shared.contracts import TransientError
+from shared.lib import stage as stages
 from shared.runtime import interrupt
 
 # No asset or op bears it: a step's own policy would be handed an interrupt as if it were a fault, and the run would go
@@ -53,3 +54,12 @@ def cancel(run_id: str, instance: dg.DagsterInstance) -> None:
     run = instance.get_run_by_id(run_id)
     if run and run.status == dg.DagsterRunStatus.STARTED:
         instance.report_run_canceling(run, "The run was interrupted.")
+
+
+def instance() -> stages.Instance:
+    """What the log and a trace call the instance of this step."""
+    context = dg.OpExecutionContext.get()
+    return stages.Instance(context.run_id, context.run.tags.get("dagster/partition", ""), context.retry_number + 1)
+
+
+stages.instances["dagster"] = instance

@@ -15,7 +15,8 @@ os.environ |= {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_CLI_PROMPT": "false",
     # The stages' log lines become log lines of their task runs.
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "shared",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "shared,triptych",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
-logging.getLogger("shared").setLevel(logging.INFO)
+for name in ("shared", "triptych"):
+    logging.getLogger(name).setLevel(logging.INFO)

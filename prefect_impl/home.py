@@ -2,7 +2,7 @@
 
 import atexit
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,13 +21,19 @@ ENVIRONMENT = {
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "127.0.0.1,localhost",
 }
+# The catalogue of block types is for the pages only; without it, no memo must say that it is there.
+WITHOUT_CATALOGUE = {
+    **ENVIRONMENT,
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
 
 
 @contextmanager
-def running(port: int, *command: str) -> Iterator[str]:
+def running(port: int, command: Sequence[str], env: Mapping[str, str]) -> Iterator[str]:
     """Run the server by the command, on the port of 127.0.0.1, until the block ends; yields its URL."""
     url, log = f"http://127.0.0.1:{port}", HOME / f"server-{port}.log"
-    env = {**ENVIRONMENT, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
+    env = {**env, "PREFECT_SERVER_UI_API_URL": f"{url}/api"}  # else the pages ask Prefect's default port
     print("Prefect's server is starting …", flush=True)
     with ExitStack() as stack:
         # Of two servers that make a new database at the same time, one would fail.
@@ -40,14 +46,14 @@ def running(port: int, *command: str) -> Iterator[str]:
 def with_pages() -> AbstractContextManager[str]:
     """The server with its web UI, on the port that the home keeps for it."""
     port = servers.port_for("prefect", HOME.parent)
-    return running(port, "prefect_impl.pages", str(port))
+    return running(port, ["prefect_impl.pages", str(port)], ENVIRONMENT)
 
 
 def without_pages() -> AbstractContextManager[str]:
     """The server for the runs of one process: no web UI, and nothing that starts runs."""
     port = servers.free_port()
     start = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    return running(port, *start, "--no-ui", "--no-scheduler", "--no-late-runs")
+    return running(port, [*start, "--no-ui", "--no-scheduler", "--no-late-runs"], WITHOUT_CATALOGUE)
 
 
 @cache

@@ -7,10 +7,12 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Crashed
 
+from prefect_impl import openlineage_events
 from prefect_impl.record import record_of
-from shared.lib import tracking
+from shared.lib import stage, tracking
 from shared.runtime import interrupt, records, running
 from shared.settings import Settings
 
@@ -34,6 +36,7 @@ def conclude(flow: Any, flow_run: FlowRun, state: State) -> None:
     if not state.is_completed():
         tracking.kill(str(flow_run.id), settings)
     records.write(record_of(flow_run.id), settings)
+    openlineage_events.report(flow_run.id)
 
 
 def cancel(flow_run: FlowRun, settings: Settings) -> None:
@@ -64,3 +67,11 @@ def end(run_id: UUID, api: SyncPrefectClient) -> None:
         api.set_flow_run_state(run_id, Cancelled(message=records.STOPPED), force=True)
     elif state and not state.is_final() and not state.is_scheduled():
         api.set_flow_run_state(run_id, Crashed(message="the run's process is gone; run the month again"), force=True)
+
+
+def instance() -> stage.Instance:
+    """What the log and a trace call the instance of the task that runs here."""
+    return stage.Instance(str(flow_run.id), flow_run.parameters["month"], task_run.run_count)
+
+
+stage.instances["prefect"] = instance

@@ -59,7 +59,11 @@ def trail(chain: dict[str, Event | None]) -> tuple[str, ...]:
 def materializations(prefix: str, api: SyncPrefectClient) -> Iterator[Event]:
     """The events of assets that were materialized, the newest first."""
     succeeded = EventNameFilter(name=["prefect.asset.materialization.succeeded"])
-    wanted = EventFilter(event=succeeded, resource=EventResourceFilter(id_prefix=[prefix]))
+    return read(EventFilter(event=succeeded, resource=EventResourceFilter(id_prefix=[prefix])), api)
+
+
+def read(wanted: EventFilter, api: SyncPrefectClient) -> Iterator[Event]:
+    """The events that are wanted, the newest first."""
     page = api.read_events(wanted, limit=50)  # by default it asks for more than the server gives
     yield from page.events
     while page.next_page:

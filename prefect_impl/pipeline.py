@@ -34,7 +34,7 @@ from shared.contracts import (
     Validated,
 )
 from shared.lib import registry
-from shared.settings import Settings
+from shared.settings import WITHOUT_LOGIN, Settings
 
 DEFAULT = Settings(tool="prefect")
 
@@ -129,7 +129,7 @@ def announce(evaluation: Evaluation, deployment: Deployment, settings: Settings)
 )
 def late_flights(
     month: Month,
-    source: str = DEFAULT.source,
+    source: Annotated[str, Field(json_schema_extra={"pattern": WITHOUT_LOGIN})] = DEFAULT.source,
     min_rows: Annotated[int, Field(ge=1)] = DEFAULT.min_rows,
     families: tuple[str, ...] = DEFAULT.families,
     seed: Annotated[int, Field(ge=0)] = DEFAULT.seed,
@@ -138,7 +138,7 @@ def late_flights(
 
     Args:
         month: target month, such as 2013-06
-        source: folder or URL of the source; empty: the flights of 2013
+        source: folder or URL of the source (login: in ~/.netrc); empty: the flights of 2013
         min_rows: training rows that an origin airport needs to get candidates
         families: model families: logistic, boosting20, boosting60, or module:function of a classifier
         seed: seed of every random choice

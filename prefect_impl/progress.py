@@ -21,6 +21,8 @@ def is_shown(record: logging.LogRecord) -> bool:
     The summary has the error that sinks the run; the line of a candidate has the error that sinks the candidate.
     """
     message = record.getMessage()
+    if record.name == "triptych":  # for programs
+        return False
     if interrupt.noticed.is_set() or record.exc_info or HOOK.match(message):
         return "- Retry " in message
     if getattr(record, "task_name", "") != "train":

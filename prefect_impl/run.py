@@ -20,7 +20,7 @@ def run(month: str, settings: Settings) -> RunRecord:
     from prefect.flow_engine import run_flow
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-    from prefect_impl import hooks
+    from prefect_impl import hooks, openlineage_events
     from prefect_impl.pipeline import late_flights
     from prefect_impl.record import record_of
 
@@ -35,7 +35,9 @@ def run(month: str, settings: Settings) -> RunRecord:
                 run_flow(late_flights, flow_run=flow_run, return_type="state")
             except KeyboardInterrupt:
                 hooks.cancel(flow_run, settings)
-        return record_of(flow_run.id)
+        record = record_of(flow_run.id)
+        openlineage_events.report(flow_run.id)
+        return record
 
 
 def load() -> None:

@@ -10,6 +10,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from prefect_impl import hooks
+from prefect_impl.alert import ensure_alerts
 from prefect_impl.automation import ensure_automation
 from shared.settings import ROOT, Settings
 
@@ -25,6 +26,7 @@ def main() -> None:
             api.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         deploy(api)
     ensure_automation()
+    ensure_alerts()
     hooks.end_abandoned(Settings(tool="prefect"))
     os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", POOL, "--with-healthcheck"])
 

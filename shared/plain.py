@@ -15,9 +15,9 @@ if __name__ == "__main__":
     interrupt.while_loading()
     startup.load_skops_first()
 
-from shared.contracts import Deployment, Evaluation, Plan
-from shared.lib import tracking
-from shared.runtime import cli, records, running
+from shared.contracts import Contract, Deployment, Evaluation, Plan
+from shared.lib import stage, tracking
+from shared.runtime import cli, openlineage, records, running
 from shared.runtime.records import RunRecord, StageRecord, State
 from shared.settings import Settings
 from shared.stages.deploy import deploy
@@ -36,6 +36,7 @@ now = partial(datetime.now, UTC)
 class Run:
     """One run: its stages so far, and what the run record takes from their results."""
 
+    settings: Settings
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: datetime = field(default_factory=now)
     stages: list[StageRecord] = field(default_factory=list)
@@ -45,12 +46,13 @@ class Run:
     deployment: Deployment | None = None
 
     @contextmanager
-    def stage(self, name: str, key: str | None = None) -> Iterator[None]:
-        """Record when the stage in the block started and ended, and whether it succeeded."""
+    def stage(self, name: str, key: str | None = None) -> Iterator[list[Contract]]:
+        """Record when the stage in the block started and ended, and whether it succeeded; what it made, for lineage."""
         started = now()
         state: State = "failed"
         try:
-            yield
+            with openlineage.reported(f"plain.{name}", self.settings, parent=(self.id, "plain")) as made:
+                yield made
             state = "success"
         finally:
             self.stages.append(StageRecord(stage=name, key=key, state=state, attempts=1, started=started, ended=now()))
@@ -63,8 +65,9 @@ def pipeline(month: str, settings: Settings, run: Run) -> None:
         run.inputs = batch.inputs
     with run.stage("validate"):
         validated = validate(batch, settings)
-    with run.stage("features"):
+    with run.stage("features") as made:
         table = features(validated, settings)
+        made += [table]
     with run.stage("plan"):
         planned = run.plan = plan(table, run.id, settings)
     trained = []
@@ -77,18 +80,21 @@ def pipeline(month: str, settings: Settings, run: Run) -> None:
     with run.stage("evaluate"):
         evaluation = run.evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
-        with run.stage("deploy"):
+        with run.stage("deploy") as made:
             run.deployment = deploy(evaluation, settings)
+            made += [evaluation.features, run.deployment]
 
 
 def run(month: str, settings: Settings) -> RunRecord:
     """Run the pipeline for one month; an error ends up in the record."""
     for run_id in running.abandoned(settings):
         tracking.kill(run_id, settings)
-    this_run, error = Run(), None
+    this_run, error = Run(settings), None
+    stage.instances["plain"] = lambda: stage.Instance(this_run.id, month, attempt=1)
     with running.claimed(this_run.id, settings):
         try:
-            pipeline(month, settings, this_run)
+            with openlineage.reported("plain", settings, this_run.id):
+                pipeline(month, settings, this_run)
         except Exception as raised:
             error = str(raised) or type(raised).__name__
         except KeyboardInterrupt:

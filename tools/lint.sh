@@ -10,4 +10,5 @@ $python -m mypy
 $python -m tools.imports
 UV_CACHE_DIR=.local/cache/uv UV_PYTHON_DOWNLOADS=never "$uv" lock --check --quiet || { echo "error: uv.lock does not match pyproject.toml; run uv lock" >&2; exit 1; }
 $python -m tools.scenarios --check
+$python -m tools.grafana --check
 $python -m tools.readme --check

@@ -20,7 +20,7 @@ def pipeline() -> str:
         parts += [arrow(left - GAP, start, left, end) for start in before for end in rows]
         top = MIDDLE - STEP if stage in ("train", "evaluate") else MIDDLE
         parts.append(text(left - GAP / 2, top - HEIGHT / 2 - 8, handed_on))
-        labels = ("EWR/logistic", "…", "LGA/boosting80") if stage == "train" else ("",)
+        labels = ("EWR/logistic", "…", "LGA/boosting60") if stage == "train" else ("",)
         parts += [box(left, row, stage, BLUE, label) for row, label in zip(rows, labels, strict=True)]
         left, handed_on = left + WIDTH + GAP, returned_by(stage)
     parts += [arrow(left - GAP, MIDDLE, left, MIDDLE), box(left, MIDDLE, "champion", GREEN, "served over HTTP")]

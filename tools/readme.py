@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.runtime import records
 from shared.settings import ROOT
-from tools import picture, scenarios_page
+from tools import demo_lineage, picture, scenarios_page
 
 README = ROOT / "README.md"
 PIPELINES = {
@@ -23,6 +23,7 @@ def main() -> None:
     readme = fill(readme, "train", train_side_by_side())
     readme = fill(readme, "constructs", constructs())
     readme = fill(readme, "scenarios", scenarios_page.grades())
+    readme = fill(readme, "lineage", scenarios_page.table_of(demo_lineage.rows()))
     generated = {
         README: readme,
         ROOT / "docs" / "scenarios.md": scenarios_page.page(),
@@ -44,8 +45,8 @@ def fill(text: str, name: str, content: str) -> str:
 
 def train_side_by_side() -> str:
     """The `train` stage of the three pipelines, from their source."""
-    parts = [f"**{tool}** ([{path}]({path}))\n\n```python\n{train_of(path)}\n```\n" for tool, path in PIPELINES.items()]
-    return "\n".join(parts)
+    parts = [f"**{tool}** ([{path}]({path}))\n```python\n{train_of(path)}\n```\n" for tool, path in PIPELINES.items()]
+    return "".join(parts)
 
 
 def constructs() -> str:

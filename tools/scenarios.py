@@ -94,8 +94,8 @@ def recorded() -> Evidence:
 
 
 def kept() -> Evidence:
-    """What docs/evidence.json has."""
-    evidence: Evidence = json.loads(KEPT.read_text("utf-8"))
+    """What docs/evidence.json has; nothing if it is not there."""
+    evidence: Evidence = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
     return evidence
 
 

@@ -1,25 +1,29 @@
 """The scenarios as Markdown: the README's table of grades, and docs/scenarios.md with everything."""
 
+import itertools
 import tomllib
 from typing import Any
 
 from shared.settings import ROOT
-from tools.scenarios import TOOLS, VERSIONS, Scenario, grade, kept, legend, scenarios, sign, words
+from tools.scenarios import TOOLS, VERSIONS, Evidence, Scenario, grade, kept, legend, scenarios, sign, words
 
 SETTINGS = ROOT / "tests" / "live" / "settings.toml"
 
 
 def grades() -> str:
-    """The README's table: for each scenario and tool the sign, linked to its test."""
-    evidence, rows = kept(), [["", *map(str.capitalize, TOOLS)], ["---"] * (len(TOOLS) + 1)]
-    for scenario in scenarios():
-        cells = evidence.get(scenario.id, {})
-        linked = [
-            f"[{sign(scenario, cells[tool])}]({scenario.test(tool).relative_to(ROOT)})" if tool in cells else ""
-            for tool in TOOLS
-        ]
-        rows.append([f"[{scenario.id}](docs/scenarios.md#{scenario.id.lower()}) {scenario.text['title']}", *linked])
-    return table_of(rows) + f"\n{legend()}.\n"
+    """The README's tables of grades, one a topic: scenarios across, tools down, each sign linked to its test."""
+    evidence, topics = kept(), itertools.groupby(scenarios(), key=lambda scenario: scenario.topic)
+    return "\n".join(topic_table(topic, list(found), evidence) for topic, found in topics) + f"\n{legend()}.\n"
+
+
+def topic_table(topic: str, found: list[Scenario], evidence: Evidence) -> str:
+    titles = [f"[{each.id}](docs/scenarios.md#{each.id.lower()}) {each.text['title']}" for each in found]
+    rows = [[topic.replace("_", " ").capitalize(), *titles], ["---"] * (len(found) + 1)]
+    for tool in TOOLS:
+        cells = [(each, evidence.get(each.id, {}).get(tool)) for each in found]
+        signs = [f"[{sign(each, cell)}]({each.test(tool).relative_to(ROOT)})" if cell else "" for each, cell in cells]
+        rows.append([tool.capitalize(), *signs])
+    return table_of(rows)
 
 
 def page() -> str:
@@ -43,6 +47,8 @@ table is the author's.
 that is called, or `execute_in_process`. Prefect's thread pool runs two tasks at a time there, the other two run one.
 Seconds are those of one run on one machine; `make scenario R4 RUN=1` measures them on yours. All three tools keep their
 records in SQLite here: where Airflow's API answers 500, or Prefect's 503, as the file is locked, the tests ask again.
+Prefect's server gives up an event after four looks at a locked file, and an automation then misses it; where a test of
+automations failed and the server had given one up meanwhile, it runs again.
 """
 
 

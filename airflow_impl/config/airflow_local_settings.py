@@ -4,11 +4,15 @@ Without it, scikit-learn and MLflow are loaded once for each task, which takes l
 """
 
 import sys
+import warnings
 
 if "scheduler" in sys.argv:
-    import shared.stages.deploy
-    import shared.stages.ingest
-    import shared.stages.train
-    import shared.stages.validate
+    with warnings.catch_warnings():
+        # skops looks through all loaded modules as it loads, also through those that Airflow has deprecated.
+        warnings.simplefilter("ignore")
+        import shared.stages.deploy
+        import shared.stages.ingest
+        import shared.stages.train
+        import shared.stages.validate
 elif "api-server" in sys.argv:  # where a person stops a run, which must end at once in MLflow too
     import shared.lib.tracking  # noqa: F401

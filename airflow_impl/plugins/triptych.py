@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_impl import hooks, pages
+from airflow_impl import hooks, metrics, pages
 from shared.runtime import servers
 from shared.runtime.home import default_home
 
@@ -11,7 +11,10 @@ class Triptych(AirflowPlugin):
     name = "triptych"
     listeners = [hooks]  # noqa: RUF012
     global_operator_extra_links = [pages.MLflow()]  # noqa: RUF012
-    fastapi_apps = [{"name": "Triptych", "app": pages.app, "url_prefix": pages.PREFIX}]  # noqa: RUF012
+    fastapi_apps = [  # noqa: RUF012
+        {"name": "Triptych", "app": pages.app, "url_prefix": pages.PREFIX},
+        {"name": "Metrics", "app": metrics.app, "url_prefix": metrics.PREFIX},
+    ]
     external_views = [  # noqa: RUF012
         {
             "name": "Report",

@@ -61,7 +61,7 @@ def feature_table(validated_batch: Validated, settings: RunSettings) -> dg.Mater
         table = features(validated_batch, settings)
     return dg.MaterializeResult(
         value=table,
-        metadata={"dagster/row_count": table.rows, "file": table.file.path, "notes": list(table.notes)},
+        metadata=pages.features_metadata(table, settings),
         data_version=dg.DataVersion(table.file.sha256),
     )
 

@@ -30,6 +30,16 @@ class SettingsResource(dg.ConfigurableResource[Settings]):
         return Settings(tool="dagster", **self.model_dump())
 
 
+UNCHECKED = SettingsResource().get_resource_definition()
+
+
+@dg.configured(UNCHECKED, config_schema=UNCHECKED.config_schema.as_field())
+def checked_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Refuse wrong settings before the run is recorded: a resource looks at its config only within the run."""
+    Settings(tool="dagster", **config)
+    return config
+
+
 class JsonIOManager(dg.ConfigurableIOManager):
     """Keeps what steps hand on as JSON files: one for each run, and one with an asset partition's latest."""
 
@@ -66,7 +76,7 @@ class JsonIOManager(dg.ConfigurableIOManager):
 @dg.definitions
 def resources() -> dg.Definitions:
     return dg.Definitions(
-        resources={"settings": SettingsResource(), "io_manager": JsonIOManager()},
+        resources={"settings": checked_settings, "io_manager": JsonIOManager()},
         executor=dg.in_process_executor,
         loggers={"progress": progress},
     )

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_impl import openlineage_events
 from dagster_impl.defs.assets import MONTHS
 from dagster_impl.home import with_parents
 from dagster_impl.record import is_of_all_stages, run_record
@@ -29,6 +30,7 @@ def write_record(context: dg.RunStatusSensorContext) -> None:
             tracking.kill(each.run_id, settings)
     if is_of_all_stages(run, context.instance):
         records.write(run_record(run.run_id, context.instance), settings)
+    openlineage_events.report(run.run_id, context.instance)
 
 
 def record_sensor(status: dg.DagsterRunStatus) -> dg.SensorDefinition:

@@ -23,6 +23,28 @@ NUMERIC = (
 CATEGORICAL = ("carrier", "dest")
 FEATURE_COLUMNS = ("origin", *NUMERIC, *CATEGORICAL)
 
+PLANE = ("flights.tailnum", "planes.tailnum")
+AIRPORT = ("flights.dest", "airports.faa")
+HOUR = ("flights.origin", "flights.time_hour", "weather.origin", "weather.time_hour")
+ORIGINS: dict[str, tuple[str, ...]] = {
+    "month": ("flights.year", "flights.month"),
+    "date": ("flights.year", "flights.month", "flights.day"),
+    "late": ("flights.arr_delay",),
+    "origin": ("flights.origin",),
+    "scheduled_departure": ("flights.sched_dep_time",),
+    "scheduled_minutes": ("flights.sched_dep_time", "flights.sched_arr_time"),
+    "weekday": ("flights.year", "flights.month", "flights.day"),
+    "distance": ("flights.distance",),
+    "plane_age": ("flights.year", "planes.year", *PLANE),
+    "plane_seats": ("planes.seats", *PLANE),
+    "destination_lat": ("airports.lat", *AIRPORT),
+    "destination_lon": ("airports.lon", *AIRPORT),
+    **{name: (f"weather.{name}", *HOUR) for name in WEATHER},
+    "carrier": ("flights.carrier",),
+    "dest": ("flights.dest",),
+}
+"""The source columns, as `table.column`, that each column of the table is calculated from and looked up by."""
+
 
 def read(file: File, store: Path) -> pl.DataFrame:
     """All rows, memory-mapped: they are read from the disk when they are used."""

@@ -4,6 +4,7 @@ from base64 import b64encode
 
 from shared.contracts import Evaluation, Scores
 
+CALIBRATION, ROC = "calibration.svg", "roc.svg"
 Points = tuple[tuple[float, float], ...]
 SIZE, MARGIN, DOT = 300, 40, 2
 COLOURS = {"challenger": "#d95f02", "champion": "#1b9e77"}

@@ -21,6 +21,14 @@ def url_of(name: str, home: Path) -> str:
     return f"http://127.0.0.1:{file.read_text()}"
 
 
+def is_up(name: str, home: Path) -> bool:
+    """Whether something listens at the address of the home's web UI."""
+    file = home / "ports" / name
+    with socket.socket() as client:
+        client.settimeout(0.2)
+        return file.exists() and client.connect_ex(("127.0.0.1", int(file.read_text()))) == 0
+
+
 def port_for(name: str, home: Path) -> int:
     """The port on which to start the web UI: the kept one, or a new one if another process listens there."""
     port = int(url_of(name, home).rpartition(":")[2])

@@ -6,16 +6,7 @@ from shared.contracts import Evaluation, Score, Trained
 
 Row = dict[str, str | int | float]
 LEADERBOARD = "leaderboard.json"
-SHOWN_CANDIDATES = 30
-PURPOSE = (
-    "Tells before departure how likely a flight is to land more than 15 minutes late: one scikit-learn pipeline for "
-    "each origin airport."
-)
-LIMITS = (
-    "It knows no flight that was cancelled or diverted, and nothing that is known only after departure.",
-    "It was fitted on the training window less its last 14 days, and has seen no other season.",
-    "The scores are of one month; the base rate beside them predicts each airport's share of late flights.",
-)
+SCORES = "scores.json"
 
 
 def leaderboard(trained: Iterable[Trained], evaluation: Evaluation | None = None) -> list[Row]:
@@ -57,44 +48,6 @@ def summary(evaluation: Evaluation) -> str:
     head = f"**{evaluation.month}: {evaluation.decision}**, {evaluation.reason}."
     window = f"Trained on {', '.join(evaluation.features.window)}."
     return "\n\n".join([head, window, markdown(scores(evaluation)), *evaluation.notes])
-
-
-def model_card(evaluation: Evaluation, candidates: Sequence[Row], promoted_by: str) -> str:
-    """What the challenger is, what it was made from, how well it does and what it can not do, in Markdown.
-
-    `candidates` is the leaderboard of all; `promoted_by` says who or what promoted it.
-    """
-    table, shown = evaluation.features, candidates[:SHOWN_CANDIDATES]
-    left_out = (
-        [f"{len(candidates) - len(shown)} more are in the run's `{LEADERBOARD}`."]
-        if len(candidates) > len(shown)
-        else []
-    )
-    fallback = f"Flights from any other airport get the window's late rate, {evaluation.late_rate:.4f}."
-    sections = {
-        "Purpose": [PURPOSE],
-        "Decision": [f"**{evaluation.month}: {evaluation.decision}**, {evaluation.reason}. {promoted_by}"],
-        "Scores": [markdown(scores(evaluation))],
-        "Calibration": [markdown(calibration(evaluation)), "The run's `calibration.svg` draws it."],
-        "Candidates": [markdown(shown), *left_out],
-        "Training": [f"Trained on {', '.join(table.window)}. Evaluated on {table.month}."],
-        "Source": [markdown([{"file": name, "sha256": f"`{sha256}`"} for name, sha256 in table.inputs.items()])],
-        "Warnings": [bullets(table.warnings or ["No drift was found."])],
-        "Limits": [bullets([*LIMITS, fallback, *evaluation.notes, *table.notes])],
-    }
-    return "\n\n".join(f"### {title}\n\n" + "\n\n".join(parts) for title, parts in sections.items())
-
-
-def calibration(evaluation: Evaluation) -> list[Row]:
-    """The challenger's calibration curve: what it predicted, and what share of these flights was late."""
-    return [
-        {"predicted": round(predicted, 4), "late": round(late, 4)}
-        for predicted, late in evaluation.challenger.calibration_curve
-    ]
-
-
-def bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def rounded(auc: float | None) -> float | str:

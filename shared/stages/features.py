@@ -8,6 +8,7 @@ import polars as pl
 from shared.contracts import Features, Validated
 from shared.lib import store, tables
 from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC, WEATHER
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 LATE = pl.col("arr_delay") > 15
@@ -15,6 +16,7 @@ LATE = pl.col("arr_delay") > 15
 log = logging.getLogger(__name__)
 
 
+@stage
 def features(validated: Validated, settings: Settings) -> Features:
     """Join flights, planes, airports and weather, and write one row for each flight that arrived.
 

@@ -6,11 +6,13 @@ from shared.contracts import Batch, PermanentError
 from shared.lib import store
 from shared.lib.months import months_up_to
 from shared.lib.source import LOOKUPS, Source
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
+@stage
 def ingest(month: str, settings: Settings) -> Batch:
     """Read the flights and weather of `month` and of the 3 months before it, and the lookup tables.
 

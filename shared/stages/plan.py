@@ -5,18 +5,21 @@ import logging
 import polars as pl
 
 from shared.contracts import Candidate, Features, PermanentError, Plan
-from shared.lib import feature_table, tracking
+from shared.lib import datasets, feature_table, tracking
 from shared.lib.months import holdout_start
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
+@stage
 @tracking.lock_is_transient()
 def plan(features: Features, orchestrator_run: str, settings: Settings, orchestrator_url: str | None = None) -> Plan:
     """One candidate for each origin airport with at least `min_rows` training rows and each model family.
 
-    Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run, which links to its page.
+    Opens the MLflow run of `orchestrator_run`, the orchestrator's own id of this run, which links to its page and has
+    the source files as its datasets.
     Raises PermanentError if there is no candidate, or no late flight to learn from.
     """
     window = feature_table.window_rows(features, settings)
@@ -29,6 +32,7 @@ def plan(features: Features, orchestrator_run: str, settings: Settings, orchestr
             f"airport with {settings.min_rows} training rows (the most is {largest}); lower min_rows or name families"
         )
     run_id = tracking.start_parent(features, orchestrator_run, orchestrator_url, settings)
+    datasets.log(run_id, datasets.source_files(features, settings), settings)
     log.info("%s: %d candidates: %s", features.month, len(candidates), ", ".join(c.key for c in candidates))
     return Plan(features=features, candidates=candidates, experiment=settings.experiment, run_id=run_id)
 

@@ -10,16 +10,18 @@ import skops.io
 from sklearn.pipeline import Pipeline
 
 from shared.contracts import Candidate, File, Plan, Trained
-from shared.lib import feature_table, store, tracking
+from shared.lib import datasets, feature_table, store, tracing, tracking
 from shared.lib.families import unfitted
 from shared.lib.model import fingerprint
 from shared.lib.months import holdout_start
 from shared.lib.scoring import score
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
+@stage
 @tracking.lock_is_transient()
 def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
     """Fit on the window less its last 14 days, score those, and keep the model as a skops file.
@@ -30,7 +32,12 @@ def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
     run_id = tracking.start_candidate(plan, candidate, settings)
     with tracking.finishing(run_id, settings) as client:
         fit, holdout = split(plan, candidate.origin, settings)
-        model = unfitted(candidate.family, settings.seed).fit(fit, fit["late"].to_numpy())
+        parts = {"training": fit, "holdout": holdout}
+        used = [datasets.part(plan.features, rows, name, settings, candidate.origin) for name, rows in parts.items()]
+        datasets.log(run_id, used, settings)
+        model = unfitted(candidate.family, settings.seed)
+        with tracing.span("fit", rows=fit.height):
+            model.fit(fit, fit["late"].to_numpy())
         predicted = model.predict_proba(holdout)[:, 1]
         scores = score(holdout["late"].to_numpy(), predicted)
         file = store_model(model, predicted, candidate, plan, settings)

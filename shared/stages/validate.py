@@ -10,6 +10,7 @@ import polars as pl
 
 from shared.contracts import Batch, Contract, File, PermanentError, Validated
 from shared.lib import store, tables
+from shared.lib.stage import stage
 from shared.settings import Settings
 
 PSI_LIMIT = 0.25  # above it a distribution counts as shifted: Siddiqi, Credit Risk Scorecards (2006)
@@ -43,6 +44,7 @@ class InvalidBatchError(PermanentError):
     """Names every rule that the batch breaks, and the folder in which the bad files and a report are."""
 
 
+@stage
 def validate(batch: Batch, settings: Settings) -> Validated:
     """Check every file of the batch against its table's rules, all failures at once.
 

@@ -1,5 +1,6 @@
 """The command that asks a tool's own records where a model comes from, and where a file went."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def test_lineage_of_the_champion_leads_to_run_settings_and_source_files(trained:
     assert "min_rows=100" in told
     assert not [name for name, sha256 in trained.inputs.items() if f"{name:22} {sha256}" not in told], told
     assert "not known" not in told
+    as_json = command("lineage", "--model", "champion", "--json").stdout.splitlines()[-1]
+    assert json.loads(as_json)["files"] == trained.inputs
 
 
 def test_lineage_of_a_source_file_leads_to_the_models_made_from_it(trained: RunRecord) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import sqlite3
 import tempfile
@@ -55,6 +56,18 @@ def pytest_configure() -> None:
     bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
+    add_plugins()
+
+
+def add_plugins() -> None:
+    """A folder of plugins, which has the product's and those of the tests."""
+    folder = SESSION["home"] / "plugins"
+    folder.mkdir()
+    product = Path(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"])
+    tests = {f"{plugin.parent.name}.py": plugin for plugin in (ROOT / "tests").glob("*/*/airflow_plugin.py")}
+    for name, plugin in ({plugin.name: plugin for plugin in product.glob("*.py")} | tests).items():
+        (folder / name).symlink_to(plugin)
+    os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(folder)
 
 
 class Run(NamedTuple):
@@ -235,16 +248,30 @@ def kept_up(component: str, folder: Path) -> str:
     return f"(while :; do {component.removeprefix('exec ')}; while [ -e {file} ]; do sleep 0.2; done; done)"
 
 
+def bundle_of(dags: Path, folder: Path) -> dict[str, str]:
+    """The setting for a bundle with this file alone: to read those of all tests takes a minute."""
+    name = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+    folder.mkdir()
+    (folder / dags.name).symlink_to(dags)
+    first, *_ = json.loads(os.environ[name])
+    return {name: json.dumps([{**first, "name": "test", "kwargs": {"path": str(folder)}}])}
+
+
 @contextlib.contextmanager
-def started(folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = False) -> Iterator[Engine]:
-    """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder."""
+def started(
+    folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = False, dags: Path | None = None
+) -> Iterator[Engine]:
+    """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder.
+
+    It knows the Dags of the file `dags`, or else the product's and those of all tests.
+    """
     from airflow_impl import home, ui
 
     home.prepare()  # quicker than to start with an empty one
     for name in ("airflow", "first home"):
         (folder / name).mkdir()
     (folder / "home").symlink_to(folder / "first home")  # until a test names its own
-    (folder / "airflow" / "airflow.cfg").touch()
+    shutil.copy(home.folder() / "airflow.cfg", folder / "airflow")
     own, copy = (sqlite3.connect(state / "airflow.db") for state in (home.folder(), folder / "airflow"))
     with contextlib.closing(own), contextlib.closing(copy):
         own.backup(copy)
@@ -252,6 +279,8 @@ def started(folder: Path, changed: dict[str, str] = CHANGED, restarts: bool = Fa
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
+    if dags:
+        environment |= bundle_of(dags, folder / "dags")
     components = [*(kept_up(component, folder) for component in ui.COMPONENTS), "wait"]
     command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
     health = f"{url}/api/v2/monitor/health"
@@ -276,7 +305,7 @@ def live(home: Path) -> Engine:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if not item.get_closest_marker("live"):  # they come last
+    if not item.get_closest_marker("live") or item.get_closest_marker("own_engine"):  # they come last
         RUNNING.close()
 
 

@@ -47,7 +47,7 @@ LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
     __typename
     ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
+    ... on PythonError { message causes { message } }
     ... on RunConfigValidationInvalid { errors { message } }
   }
 }"""
@@ -103,10 +103,11 @@ class Engine:
 
     def __init__(self, url: str, instance: dg.DagsterInstance | None = None, guard: int = 0) -> None:
         self.url, self.instance, self.guard = url, instance, guard
+        self.http = httpx.Client(timeout=60, trust_env=False)
 
     def query(self, query: str, **variables: Any) -> Any:
         asked = {"query": query, "variables": variables}
-        answer = httpx.post(f"{self.url}/graphql", json=asked, timeout=60, trust_env=False).json()
+        answer = self.http.post(f"{self.url}/graphql", json=asked).json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
@@ -337,7 +338,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if not item.get_closest_marker("live"):  # they come last
+    if not item.get_closest_marker("live") or item.get_closest_marker("own_engine"):  # they come last
         STOP.close()
 
 

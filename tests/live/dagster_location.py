@@ -18,7 +18,7 @@ def repositories() -> dict[str, dg.RepositoryDefinition]:
         module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
         name, live = file.parent.name.partition("_")[0], module.LIVE
         found[name] = dg.create_repository_using_definitions_args(
-            name, live.assets, live.schedules, live.sensors, live.jobs, live.resources
+            name, live.assets, live.schedules, live.sensors, live.jobs, live.resources, live.executor
         )
     return found
 

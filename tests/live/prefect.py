@@ -10,11 +10,13 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import copy_context
 from datetime import timedelta
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -69,6 +71,29 @@ def own_server(port: int, folder: Path) -> Iterator[int]:
     health, env = f"http://127.0.0.1:{port}/api/health", {**ENVIRONMENT, "PREFECT_HOME": str(folder)}
     with servers.server(command, health, folder / "server.log", env) as guard:
         yield child(guard.pid)
+
+
+@contextmanager
+def pages(folder: Path) -> Iterator[str]:
+    """Prefect's web UI over the tests' server, which has none of its own; yields its address."""
+    import uvicorn
+    from prefect.server.api.server import create_ui_app
+    from prefect.settings import PREFECT_UI_API_URL, PREFECT_UI_STATIC_DIRECTORY, temporary_settings
+
+    from prefect_impl.pages import Confined
+
+    port = servers.free_port()
+    with temporary_settings({PREFECT_UI_API_URL: server(), PREFECT_UI_STATIC_DIRECTORY: str(folder / "pages")}):
+        app = Confined(create_ui_app(ephemeral=False))
+        web = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+        thread = Thread(target=copy_context().run, args=[web.run])  # with these settings
+        thread.start()
+        try:
+            watch.until(lambda: web.started)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            web.should_exit = True
+            thread.join()
 
 
 @cache
@@ -167,6 +192,34 @@ def kill(pid: int) -> None:
     watch.until(lambda: not watch.alive(pid))
 
 
+def again_if_an_event_was_lost(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test of automations up to three times, if it fails and the server has given up an event meanwhile.
+
+    It does so when SQLite was locked at four looks within a second, and keeps the event in its dead letter queue.
+    """
+
+    @wraps(test)
+    def run(**fixtures: Any) -> None:
+        for attempt in (1, 2, 3):
+            lost = lost_events()
+            if "tmp_path" in fixtures:
+                fixtures["tmp_path"] /= f"run {attempt}"
+                fixtures["tmp_path"].mkdir()
+            try:
+                return test(**fixtures)
+            except AssertionError as error:
+                if attempt == 3 or lost_events() == lost:
+                    raise
+                print(f"the server has given up an event, so that the test runs again: {error}")
+
+    return run
+
+
+def lost_events() -> int:
+    """How many events the server has given up since it has a home."""
+    return len(list(Path(os.environ["PREFECT_HOME"], "dlq").glob("*")))
+
+
 @contextmanager
 def automation(name: str, trigger: EventTrigger, action: ActionTypes) -> Iterator[None]:
     """Let the server watch for the trigger and answer it with the action, until the block ends."""
@@ -207,9 +260,18 @@ def rerun_crashed(flow: str, retries: int) -> AbstractContextManager[None]:
 
 
 def client() -> SyncPrefectClient:
+    """A client of the API, to be entered as often as one likes."""
+    from prefect.settings import PREFECT_API_URL
+
+    return open_client(PREFECT_API_URL.value())
+
+
+@cache
+def open_client(url: str) -> SyncPrefectClient:
+    """One that stays open: to make one takes longer than to ask ten times."""
     from prefect.client.orchestration import get_client
 
-    return get_client(sync_client=True)
+    return get_client(sync_client=True).__enter__()
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from shared.contracts import Deployment, Evaluation, PermanentError
-from shared.lib import registry, report, tracking
+from shared.lib import registry, tracking
 from shared.lib.feature_table import CATEGORICAL, FEATURE_COLUMNS, NUMERIC
 from shared.lib.model import fingerprint, routed
 from shared.settings import Settings
@@ -139,37 +139,6 @@ def test_version_tells_its_month_fingerprint_and_run(in_service: Any) -> None:
     orchestrator = tracking.orchestrator_tags(evaluation.run_id, settings)
     assert version.tags == {"month": MONTH, "fingerprint": evaluation.challenger_fingerprint, **orchestrator}
     assert version.run_id == evaluation.run_id
-
-
-def test_version_bears_a_model_card_that_is_an_artifact_too(in_service: Any, results: Any) -> None:
-    settings, evaluation, _ = in_service
-    store = tracking.client(settings)
-
-    card = store.get_model_version(settings.model_name, "1").description
-
-    assert card == Path(store.download_artifacts(evaluation.run_id, "model_card.md")).read_text()
-    assert len(card) <= 5000, "longer than what MLflow keeps on a server's database"
-    assert tracking.link_to_orchestrator(tracking.orchestrator_tags(evaluation.run_id, settings)) in card
-    for name, sha256 in evaluation.features.inputs.items():
-        assert f"| {name} | `{sha256}` |" in card
-    for trained in results.trained:
-        chosen = "✓" if trained == evaluation.best[trained.candidate.origin] else ""
-        row = f"| {trained.candidate.origin} | {trained.candidate.family} | {trained.brier:.4f} | {trained.auc:.4f} |"
-        assert f"{row} {chosen} |" in card
-    assert evaluation.features.warnings
-    for said in (*evaluation.features.warnings, *evaluation.features.notes, "The scores are of one month"):
-        assert f"- {said}" in card
-
-
-def test_model_card_of_a_thousand_candidates_shows_the_first_and_counts_the_others(in_service: Any) -> None:
-    many = [{"origin": "EWR", "family": f"family{number}", "Brier score": 0.2} for number in range(1000)]
-
-    card = report.model_card(in_service.evaluation, many, "Made by hand.")
-
-    assert "| EWR | family29 |" in card
-    assert "| EWR | family30 |" not in card
-    assert "970 more are in the run's `leaderboard.json`." in card
-    assert len(card) <= 5000
 
 
 def test_no_pickle_anywhere(in_service: Any) -> None:

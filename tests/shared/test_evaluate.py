@@ -138,6 +138,19 @@ def test_mlflow_run_shows_decision_scores_leaderboard_and_plots(evaluated: Evalu
     assert roc.count("<circle") == len(evaluated.challenger.roc_curve) == 51
 
 
+def test_mlflow_run_keeps_the_scores_by_airport(evaluated: Evaluation, settings: Settings) -> None:
+    kept = tracking.read_json(evaluated.run_id, "scores.json", settings)["scores"]
+
+    found = {(row["model"], row["origin"]): (row["flights"], row["Brier score"]) for row in kept}
+    expected = {
+        (model, origin): (score.rows, round(score.brier, 4))
+        for model, scores in {"challenger": evaluated.challenger, "base rate": evaluated.base_rate}.items()
+        for origin, score in {"all": scores, **scores.by_origin}.items()
+    }
+    assert found == expected
+    assert len(found) == 8
+
+
 def test_new_airport_is_scored_by_the_fallback_and_noted(
     planned: Plan,
     results: Any,

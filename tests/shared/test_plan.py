@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import Features, File, PermanentError
-from shared.lib import tracking
+from shared.lib import store, tracking
 from shared.lib.months import holdout_start
 from shared.settings import Settings
 from shared.stages.plan import plan, trainable_origins
@@ -25,6 +25,14 @@ BARE = Features(
     notes=(),
 )
 Altered = Callable[[Features, pl.DataFrame], Features]
+
+
+@pytest.fixture
+def altered(altered: Altered, settings: Settings) -> Altered:
+    """Features with other rows in their file, made from source files of one line."""
+    for name, sha256 in BARE.inputs.items():
+        store.write_atomically(settings.store / store.path_of(name, sha256), b"origin,distance\nEWR,500\n")
+    return altered
 
 
 def window(counts: dict[str, int]) -> pl.DataFrame:
@@ -149,8 +157,8 @@ def test_mlflow_run_holds_month_and_source_files(altered: Altered, settings: Set
     assert run.data.tags["month"] == MONTH
     assert run.data.tags[tracking.ORCHESTRATOR_RUN] == "scheduled__2013-04-01T00:00:00+00:00"
     inputs = run.inputs.dataset_inputs
-    datasets = {file.dataset.name: (file.dataset.digest, file.tags[0].value) for file in inputs}
-    assert datasets == {
-        "flights/2013-03.csv": ("0" * 36, "training"),
-        "flights/2013-04.csv": ("1" * 36, "evaluation"),
+    found = {file.dataset.name: (file.dataset.digest, {tag.key: tag.value for tag in file.tags}) for file in inputs}
+    assert found == {
+        "flights/2013-03.csv": ("0" * 36, {"mlflow.data.context": "training", "sha256": "0" * 64}),
+        "flights/2013-04.csv": ("1" * 36, {"mlflow.data.context": "evaluation", "sha256": "1" * 64}),
     }

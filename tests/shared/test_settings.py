@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from shared.contracts import PermanentError
 from shared.runtime.records import TOOLS
 from shared.settings import ROOT, Settings
 
@@ -44,3 +45,39 @@ def test_tools_share_a_home_but_no_store_experiment_or_model(tmp_path: Path) -> 
 def test_wrong_setting_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         Settings.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://vendor:geheim@127.0.0.1:8000/drop",
+        "https://geheim@host/drop",
+        "HTTPS://:geheim@host",
+        "http://vendor:p/geheim@host/drop",
+        "http://vendor:8080@geheim",
+        " s3://key:geheim@bucket/drop",
+        "https://host/drop?token=geheim",
+    ],
+)
+def test_source_with_a_login_in_it_is_refused_and_not_quoted(source: str) -> None:
+    with pytest.raises(
+        PermanentError, match=r"source is a URL with .*; put the login of its host into ~/\.netrc"
+    ) as error:
+        Settings(source=source)
+
+    assert "geheim" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "/drop/a@b?c",
+        "http://127.0.0.1:8000/@drop/a:b@c",
+        "https://host/drop",
+        "s3://bucket/team@x/?",
+        "file:///a@b",
+    ],
+)
+def test_source_without_a_login_is_taken(source: str) -> None:
+    assert Settings(source=source).source == source

@@ -19,6 +19,7 @@ from shared.lib.source import LOOKUPS, Source, default_source, export
 from shared.runtime import servers
 from shared.settings import Settings
 from shared.stages.ingest import ingest
+from tests.secrets import locked_source
 
 FLIGHTS = "flights/2013-02.csv"
 ODD = "Flüge & Wetter/März 2013 (neu)"  # spaces, letters beyond ASCII, and what URLs use otherwise
@@ -189,7 +190,34 @@ def test_status_that_may_pass_is_transient(serve: Serve, status: int) -> None:
     assert all(word in str(error.value) for word in (FLIGHTS, url, str(status), "try again later"))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 410])
+def test_login_of_an_http_source_is_taken_from_netrc(
+    vendor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text('machine 127.0.0.1 login vendor password "pa ss/wo@rd"')
+
+    with locked_source(vendor, "pa ss/wo@rd") as url:
+        assert same_as_folder(url, vendor)
+
+
+@pytest.mark.parametrize("password", ["geheim", "pa geheim"], ids=["wrong", "that makes the file unreadable"])
+def test_wrong_login_is_permanent_and_names_no_password(
+    password: str, vendor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login vendor password {password}")
+
+    with locked_source(vendor, "another") as url, pytest.raises(PermanentError) as error:
+        Source(url).read(FLIGHTS)
+
+    assert str(error.value) == (
+        f"{FLIGHTS}: the source {url} asks for another login (HTTP status 401); check the entry of its host in "
+        "~/.netrc, or in the file that NETRC names"
+    )
+    assert "geheim" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 403, 410])
 def test_refusal_is_permanent(serve: Serve, status: int) -> None:
     url = serve(partial(Scripted, status=status))
 

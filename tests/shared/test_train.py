@@ -128,8 +128,16 @@ def test_each_candidate_has_one_nested_run_in_whatever_process_it_was_trained(
         assert trained.candidate.model_dump().items() <= run.data.params.items()
         assert int(run.data.params["rows"]) > int(run.data.params["holdout_rows"]) > 0
         assert run.data.tags["month"] == planned.features.month
-        (dataset,) = run.inputs.dataset_inputs
-        assert planned.features.file.sha256.startswith(dataset.dataset.digest)
+        used = {
+            tag.value: each.dataset
+            for each in run.inputs.dataset_inputs
+            for tag in each.tags
+            if tag.key == "mlflow.data.context"
+        }
+        for context, rows in {"training": "rows", "holdout": "holdout_rows"}.items():
+            assert used[context].name == f"{planned.features.file.name} {trained.candidate.origin} {context}"
+            assert planned.features.file.sha256.startswith(used[context].digest)
+            assert json.loads(used[context].profile)["num_rows"] == int(run.data.params[rows])
         assert run.data.metrics == {"brier": trained.brier, "auc": trained.auc}
     assert runs["EWR/logistic"].data.params["max_iter"] == "300"
     assert runs["JFK/boosting20"].data.params["max_leaf_nodes"] == "8"

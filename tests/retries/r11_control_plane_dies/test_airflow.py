@@ -32,10 +32,11 @@ obvious_dag = obvious()
 
 
 @pytest.mark.live
+@pytest.mark.own_engine
 @pytest.mark.timeout(600)
 def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     own_limits = {name: value for name, value in CHANGED.items() if "HEARTBEAT" not in name}
-    with started(tmp_path, own_limits, restarts=True) as engine:
+    with started(tmp_path, own_limits, restarts=True, dags=Path(__file__)) as engine:
         run = engine.start("r11_obvious", {"folder": str(tmp_path)})
         pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
         down = time.monotonic()

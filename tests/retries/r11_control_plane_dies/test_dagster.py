@@ -34,6 +34,7 @@ LIVE = dg.Definitions(jobs=[r11_obvious])
 
 
 @pytest.mark.live
+@pytest.mark.own_engine
 def test_r11_control_plane_dies(tmp_path: Path, scenario: Scenario) -> None:
     go, engine = tmp_path / "go", tmp_path / "engine"
     with started(engine, {}, {__name__: ROOT}) as before:

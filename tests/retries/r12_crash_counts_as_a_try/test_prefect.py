@@ -37,6 +37,8 @@ def after(file: str) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.timeout(900)
+@prefect.again_if_an_event_was_lost
 def test_r12_crash_counts_as_a_try(tmp_path: Path, scenario: Scenario) -> None:
     plain = observe(crash_obvious, tmp_path / "obvious")
     with prefect.rerun_crashed("crash-idiom", retries=2):

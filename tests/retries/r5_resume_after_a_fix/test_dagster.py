@@ -40,6 +40,7 @@ LIVE = dg.Definitions(jobs=[r5_obvious])
 
 
 @pytest.mark.live
+@pytest.mark.own_engine
 def test_r5_resume_after_a_fix(tmp_path: Path, scenario: Scenario) -> None:
     code, data, text = tmp_path / "r5_code.py", tmp_path / "data", Path(__file__).read_text()
     code.write_text(text)

@@ -75,6 +75,7 @@ def ended_after(engine: Engine, run_id: str, killed: float) -> float | None:
 
 
 @pytest.mark.live
+@pytest.mark.own_engine
 def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     go = tmp_path / "go"
     with started(tmp_path / "engine", {"PYTHONPATH": str(ROOT)}, {__name__: ROOT}) as live:

@@ -59,6 +59,7 @@ OWN_CODE = "a run's process asks the kernel to end it when its worker dies (PR_S
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
+@prefect.again_if_an_event_was_lost
 def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     flows, url = (wait_obvious, wait_idiom), prefect.server()
     with prefect.automation("crash what is silent", SILENT, CRASH), prefect.rerun_crashed("wait-idiom", retries=1):
@@ -115,7 +116,7 @@ def observe(folder: Path, killed: float) -> dict[str, Any]:
     states = {case: prefect.state(run).name for case, run in runs.items()}
     seconds = {case: at and round(at.timestamp.timestamp() - killed, 1) for case, at in crashes.items()}
     if all(crashes.values()):
-        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 240)
+        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 120)
     starts = {case: len(list((folder / case).glob("*.pid"))) for case in ("task", "parent")}
     for case in CASES:
         (folder / case / "go").touch()

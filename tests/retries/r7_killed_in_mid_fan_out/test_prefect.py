@@ -50,6 +50,8 @@ def train_idiom(folder: str) -> int:
 
 
 @pytest.mark.live
+@pytest.mark.timeout(900)
+@prefect.again_if_an_event_was_lost
 def test_r7_killed_in_mid_fan_out(tmp_path: Path, scenario: Scenario) -> None:
     plain = observe(train_obvious, tmp_path / "obvious", "Crashed")
     with prefect.rerun_crashed("train-idiom", retries=1):

@@ -46,6 +46,7 @@ def left_behind(settings: Settings) -> dict[str, bool]:
 
 
 @pytest.mark.live
+@pytest.mark.own_engine
 def test_r8_same_month_twice(home: Path, source: Path, tmp_path: Path, scenario: Scenario) -> None:
     from dagster_impl.defs.assets import champion
     from shared.lib.tracking import registry_lock
