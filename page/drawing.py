@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from math import ceil, floor, log10
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import altair as alt
 
 Row = dict[str, Any]
-WIDTH, HEIGHT, LINE = 620, 300, 15
+WIDTHS = {"wide": 620, "narrow": 250}  # for a laptop and for a phone: the style sheet shows the one that fits
+HEIGHT, LINE, NAME = 300, 15, 75
 STYLE = {
     "font": "system-ui, sans-serif",
     "background": "transparent",
@@ -23,6 +25,7 @@ STYLE = {
         "gridColor": "var(--rule)",
         "labelFontSize": 12,
         "titleFontSize": 12,
+        "labelSeparation": 6,
     },
 }
 """For Altair: the colours are variables of the style sheet, so that one picture serves for light and dark ground."""
@@ -47,16 +50,21 @@ def bar(tool: str, value: float, unit: str, of: str = "") -> Row:
 
 def lines(rows: list[Row], x: str, y: str) -> str:
     """A line for each tool on two logarithmic axes, its name to the left of its first point."""
-    widths = sorted({row["x"] for row in rows})
-    room = alt.Scale(type="log", nice=False, padding=75)
-    drawn = chart(rows).encode(
-        x=alt.X("x:Q", title=x, scale=room, axis=alt.Axis(values=widths, format=",")),
-        y=alt.Y("y:Q", title=y, scale=alt.Scale(type="log", nice=True)),
-    )
-    names = drawn.mark_text(align="right", dx=-9, fontSize=13, aria=False).encode(text="tool:N")
-    points = drawn.mark_point(filled=True, size=60, opacity=1).encode(description="told:N")
-    layers = drawn.mark_line(aria=False) + points + names.properties(data=alt.InlineData(apart(rows)))
-    return svg(layers.properties(width=WIDTH, height=HEIGHT))
+    values = sorted({row["x"] for row in rows})
+    first, last = values[0], values[-1]
+
+    def draw(width: int) -> alt.LayerChart:
+        room = alt.Scale(type="log", nice=False, domain=[first * (first / last) ** (NAME / (width - NAME)), last])
+        drawn = chart(rows).encode(
+            x=alt.X("x:Q", title=x, scale=room, axis=alt.Axis(values=values, format=",", labelOverlap="parity")),
+            y=alt.Y("y:Q", title=y, scale=alt.Scale(type="log", nice=True)),
+        )
+        names = drawn.mark_text(align="right", dx=-9, fontSize=13, aria=False).encode(text="tool:N")
+        points = drawn.mark_point(filled=True, size=60, opacity=1).encode(description="told:N")
+        layers = drawn.mark_line(aria=False) + points + names.properties(data=alt.InlineData(apart(rows)))
+        return layers.properties(width=width, height=HEIGHT)
+
+    return in_widths(draw)
 
 
 def apart(rows: list[Row]) -> list[Row]:
@@ -73,8 +81,8 @@ def bars(rows: list[Row], x: str) -> str:
     drawn = chart(rows).encode(x=alt.X("x:Q", title=x), y=alt.Y("tool:N", title=None, sort=named(rows)))
     figures = drawn.mark_text(align="left", dx=5, fontSize=12, aria=False).encode(text="label:N")
     header = alt.Header(labelColor="var(--ink)", labelFontSize=13, labelOrient="top", labelAnchor="start", title=None)
-    both = (drawn.mark_bar().encode(description="told:N") + figures).properties(width=WIDTH)
-    return svg(both.facet(row=alt.Row("of:N", header=header, sort=None)))
+    both, row = drawn.mark_bar().encode(description="told:N") + figures, alt.Row("of:N", header=header, sort=None)
+    return in_widths(lambda width: both.properties(width=width).facet(row=row))
 
 
 def chart(rows: list[Row]) -> alt.Chart:
@@ -85,6 +93,11 @@ def chart(rows: list[Row]) -> alt.Chart:
 
 def named(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(row["tool"] for row in rows))
+
+
+def in_widths(draw: Callable[[int], alt.TopLevelMixin]) -> str:
+    """The picture in each width, of which the page shows one."""
+    return "".join(f'<div class="{name}">{svg(draw(width))}</div>' for name, width in WIDTHS.items())
 
 
 def svg(drawn: alt.TopLevelMixin) -> str:

@@ -74,6 +74,17 @@ def test_on_a_narrow_screen_the_panes_are_tabs(browser: Page, folder: Path) -> N
         assert browser.evaluate("document.documentElement.scrollWidth") == 390, view
 
 
+@pytest.mark.parametrize("width", [390, 1024])
+def test_a_chart_fits_the_screen(browser: Page, folder: Path, width: int) -> None:
+    browser.set_viewport_size({"width": width, "height": 800})
+    open_page(browser, folder, "cost.html")
+    charts = browser.locator(".chart")
+    shown = charts.locator("svg:visible")
+    assert shown.count() == charts.count()
+    assert all(chart.evaluate("svg => svg.clientWidth == svg.width.baseVal.value") for chart in shown.all())
+    assert all(box["x"] + box["width"] <= width for box in (chart.bounding_box() for chart in shown.all()) if box)
+
+
 def test_a_pane_has_room_for_60_characters(browser: Page, folder: Path) -> None:
     open_page(browser, folder, "stages.html")
     room = """line => {
