@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,20 @@ MAKE_DATABASE = {
 }
 
 pytest_plugins = [f"tests.live.{TOOL}"]
+PASSED = pytest.StashKey[bool]()
 
 
 def pytest_unconfigure() -> None:
     SESSION_HOME.cleanup()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Remember whether the test itself has passed; of one that is interrupted there is no report."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -85,7 +96,6 @@ def scenario(request: pytest.FixtureRequest, record_property: Callable[[str, obj
     """Records what the test observes under the names of the scenario.toml beside it."""
     live = request.node.get_closest_marker("live") is not None
     scenario = Scenario(request.path.parent, TOOL, live, record_property)
-    failed = request.session.testsfailed
     yield scenario
-    if request.session.testsfailed == failed:
+    if request.node.stash.get(PASSED, False):
         scenario.check_complete()

@@ -149,11 +149,16 @@ class Engine:
 
     @contextmanager
     def sensor(self, location: str, repository: str, name: str) -> Iterator[None]:
-        """Let the sensor run until the block ends."""
+        """Let the sensor run until the block ends.
+
+        What has happened before its first tick, a sensor on runs leaves alone; the block begins after it.
+        """
+        began = time.time()
         selector = {"repositoryLocationName": location, "repositoryName": repository, "sensorName": name}
         sensor = self.query(START_SENSOR, selector=selector)["startSensor"]
         assert sensor["__typename"] == "Sensor", sensor
         try:
+            until(lambda: self.ticks(name, began))
             yield
         finally:
             self.query(STOP_SENSOR, id=sensor["id"])

@@ -62,7 +62,6 @@ def test_r10_cache(live: Engine, tmp_path: Path, scenario: Scenario) -> None:
     live.instance.wipe_assets([drop.key, model.key])
     found_by_automation = []
     with live.sensor(SCENARIOS, "r10", "r10_idiom"):
-        until(lambda: live.ticks("r10_idiom"))
         for text in FILES:
             file.write_text(text)
             found_by_automation.append(state_by_automation(live, file))

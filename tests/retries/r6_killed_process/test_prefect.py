@@ -115,11 +115,13 @@ def observe(folder: Path, killed: float) -> dict[str, Any]:
     crashes = {case: crash(run) for case, run in runs.items()}
     states = {case: prefect.state(run).name for case, run in runs.items()}
     seconds = {case: at and round(at.timestamp.timestamp() - killed, 1) for case, at in crashes.items()}
-    if all(crashes.values()):
-        until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 120)
+    try:
+        if all(crashes.values()):
+            until(lambda: all(len(list((folder / case).glob("*.pid"))) == 2 for case in ("task", "parent")), 120)
+    finally:
+        for case in CASES:
+            (folder / case / "go").touch()
     starts = {case: len(list((folder / case).glob("*.pid"))) for case in ("task", "parent")}
-    for case in CASES:
-        (folder / case / "go").touch()
     if started_again := min(starts.values()) == 2:
         states |= {case: f"Crashed, then {prefect.wait(runs[case], 'Completed').name}" for case in starts}
     return {
