@@ -64,7 +64,7 @@ def traces(found: dict[str, Any]) -> Table:
         (tool, f"{each['off']:.1f}", *(f"{each[case] / each['off']:.2f}" for case in cases))
         for tool, each in found.items()
     ]
-    return table("Runs with traces: median seconds, and times those without", ("off", *cases), rows)
+    return table("One run with traces: seconds, and times those without", ("off", *cases), rows)
 
 
 def fan_out(found: dict[str, Any]) -> Table:

@@ -60,8 +60,8 @@ def start_up(bench: Bench) -> Chart:
 
 def memory(bench: Bench) -> Chart:
     text = (
-        "The most memory that all processes of a run of one month had together, Prefect's server included, in MB "
-        "(PSS: what processes share counts once), looked at twice a second. Medians of runs after one that warms up."
+        "The peak of the largest process of a run of one month, in MB; Prefect has its server beside it, and "
+        "of the two only the larger counts. Medians of runs after one that warms up."
     )
     svg = bars([bar(tool, part(bench, "tools", tool)["memory_mb"], "MB") for tool in ACCENTS], "MB")
     return Chart("memory", "Memory of a run", with_source(text, bench), svg)

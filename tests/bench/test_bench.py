@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import __main__, fan_out, rows, runs, traces
+from bench import __main__, fan_out, rows
 from bench.machine import machine
 from shared.lib import tables
 from shared.settings import ROOT
@@ -33,28 +33,6 @@ def test_a_scaled_source_has_that_many_times_the_flights_each_once(
         assert after.height == pytest.approx(times * before.height, abs=3)
         assert after.is_duplicated().sum() == 0
     assert (scaled / "planes.csv").read_bytes() == (source / "planes.csv").read_bytes()
-
-
-def test_memory_is_that_of_a_command_and_of_what_it_starts_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "HOME", tmp_path)
-    _, alone = runs.measure(Path(sys.executable), "tests.bench.with_child", "alone")
-    _, both = runs.measure(Path(sys.executable), "tests.bench.with_child")
-    assert 80 < alone < 120
-    assert 160 < both < 240
-
-
-def test_each_case_of_traces_has_the_median_of_its_runs() -> None:
-    endpoints = list[str]()
-
-    def run(tool: str, variables: Any) -> float:
-        endpoints.append(variables.get("OTEL_EXPORTER_OTLP_ENDPOINT", "off"))
-        return float(len(endpoints))
-
-    found = traces.seconds(run)
-    assert found["plain"] == {"off": 5.0, "collector": 6.0, "refuses": 7.0, "hangs": 8.0}
-    assert len(set(endpoints)) == 4
 
 
 @pytest.mark.slow
