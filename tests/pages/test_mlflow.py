@@ -1,5 +1,8 @@
 """MLflow's pages, as `make mlflow-ui` opens them: what was asked, what came of it, and where it came from."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +20,14 @@ from shared.stages.ingest import ingest
 from shared.stages.plan import plan
 from shared.stages.train import train
 from shared.stages.validate import validate
+from tests.faults import scripted_source
 from tests.pages.browser import page
 from tests.pages.ui import ui
 
 pytestmark = pytest.mark.slow
 
 ORCHESTRATOR = "http://127.0.0.1:1/runs/one"
+UNKNOWN = "tests.nowhere:nothing"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,23 @@ def test_versions_page_says_why_it_is_in_service(shown: SimpleNamespace, tmp_pat
         opened.goto(registry.version_url(deployment.version, shown.settings))
         see(opened, shown.evaluation.reason, "Trained on 2013-05.", "champion", "Schema")
         see(opened, "Limits", *shown.evaluation.features.inputs.values(), *shown.evaluation.features.warnings)
+
+
+def test_traces_page_shows_the_tree_of_a_run_with_a_retry_and_a_failed_candidate(
+    shown: SimpleNamespace, source: Path, tmp_path: Path
+) -> None:
+    settings = Settings(tool="dagster", home=shown.settings.home)
+    words = [sys.executable, "-m", "dagster_impl.run", "2013-06", "--min-rows", "100"]
+    words += ["--families", "logistic", UNKNOWN]
+    env = {**os.environ, "TRIPTYCH_HOME": str(settings.home)}
+    with scripted_source(source, {"flights/2013-06.csv": [503]}) as vendor:
+        subprocess.run([*words, "--source", vendor.url], env=env, check=True, timeout=240)
+    with page(tmp_path) as opened:
+        opened.goto(tracking.page(f"experiments/{tracking.experiment_id(settings)}/traces", settings))
+        opened.get_by_role("button", name="Got it").click()
+        opened.get_by_text("ago").first.click()
+        see(opened, f"train EWR/{UNKNOWN}", "deploy")
+        assert [opened.get_by_text(name, exact=True).count() for name in ("ingest", "fit")] == [2, 3]
 
 
 def test_tour_of_the_pages_asks_nothing_outside_this_machine(shown: SimpleNamespace, tmp_path: Path) -> None:
