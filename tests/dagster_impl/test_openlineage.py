@@ -1,5 +1,7 @@
 """Dagster's event log in OpenLineage's words."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import dagster as dg
 from openlineage.client.serde import Serde
 
 from dagster_impl.openlineage_events import run_events
+from shared.settings import ROOT
 from tests.openlineage import parents, problems, switched_on
 
 
@@ -74,3 +77,9 @@ def test_step_that_a_killed_process_leaves_open_is_aborted(tmp_path: Path) -> No
         ("ABORT", "train.deploy"),
         ("FAIL", "train"),
     ]
+
+
+def test_nothing_is_said_of_events_that_nobody_has_asked_for(home: Path) -> None:
+    load = "from dagster_impl.definitions import defs; defs()"
+    done = subprocess.run([sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "OpenLineage" not in done.stdout + done.stderr
