@@ -55,7 +55,10 @@ def start_up(bench: Bench) -> Chart:
     )
     rows = [bar(tool, part(bench, "imports", tool), "s", "its import") for tool in ACCENTS]
     rows += [bar(tool, part(bench, "tools", tool)["first_stage"], "s", "until the first stage") for tool in ACCENTS]
-    return Chart("start-up", "Start-up", with_source(text, bench), bars(rows, "seconds"))
+    text = with_source(text, bench)
+    if caveat := bench.get("caveat"):  # known only after the measurement
+        text = f"{text} {caveat}"
+    return Chart("start-up", "Start-up", text, bars(rows, "seconds"))
 
 
 def memory(bench: Bench) -> Chart:
