@@ -86,7 +86,7 @@ lint: $(all) ## formatting, types, imports, lock file, generated parts of the RE
 format: $(call env,dagster) ## format the code and write the generated files
 	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.grafana && $(python) -m tools.readme
 
-bench: $(all) ## time and memory, measured in one run of a quarter of an hour; kept for the page
+bench: $(all) ## time and memory, measured in one run of about half an hour; kept for the page
 	@$(python) -m bench
 
 page: $(call env,dagster) ## write the comparison page to .local/page, from the code and what is kept in docs

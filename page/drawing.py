@@ -11,7 +11,7 @@ import altair as alt
 
 Row = dict[str, Any]
 WIDTHS = {"wide": 620, "narrow": 250}  # for a laptop and for a phone: the style sheet shows the one that fits
-HEIGHT, LINE, NAME = 300, 15, 75
+HEIGHT, LINE, NAME = 300, 15, 75  # of a chart, of a line of text, and the width that a tool's name takes
 STYLE = {
     "font": "system-ui, sans-serif",
     "background": "transparent",

@@ -80,7 +80,7 @@ def test_a_chart_fits_the_screen(browser: Page, folder: Path, width: int) -> Non
     open_page(browser, folder, "cost.html")
     charts = browser.locator(".chart")
     shown = charts.locator("svg:visible")
-    assert shown.count() == charts.count()
+    assert shown.count() == charts.count() > 0
     assert all(chart.evaluate("svg => svg.clientWidth == svg.width.baseVal.value") for chart in shown.all())
     assert all(box["x"] + box["width"] <= width for box in (chart.bounding_box() for chart in shown.all()) if box)
 
