@@ -25,6 +25,9 @@ requested = threading.Event()
 noticed = threading.Event()
 """Set as well, after `while_running`, if a tool's own handler took the signal and did nothing."""
 
+last_word = threading.Lock()
+"""Taken, for good, by who says how the command ended: Python's own end may take longer than GRACE_SECONDS."""
+
 
 def while_loading() -> None:
     """End the process at once: an exception might be swallowed by a library that is being imported."""
@@ -48,6 +51,7 @@ def held() -> Iterator[None]:
 
 def while_waiting() -> None:
     """Raise one KeyboardInterrupt, in a process that waits for others."""
+    sys.unraisablehook = raise_again
     for number in SIGNALS:
         signal.signal(number, raise_once)
 
@@ -79,13 +83,23 @@ def raise_once(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
+def raise_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Python drops what is raised in a destructor or a weak reference's callback: interrupt again, just after it."""
+    if ignored.exc_type is not KeyboardInterrupt:
+        return sys.__unraisablehook__(ignored)
+    requested.clear()
+    main = threading.main_thread().ident
+    threading.Timer(0.01, signal.pthread_kill, [main, signal.SIGINT]).start()
+
+
 def cut_off(reader: int, seconds: float) -> None:
     """Wait for the first interrupt, give the run its time to end, and end the process."""
     while os.read(reader, 1)[0] not in SIGNALS:
         pass
     noticed.set()
     time.sleep(seconds)  # there is nothing to poll: if the run ends sooner, this thread ends with its process
-    say("stopped; what could not be ended in time, the next command ends")
+    if last_word.acquire(blocking=False):
+        say("stopped; what could not be ended in time, the next command ends")
     leave()
 
 
@@ -98,7 +112,8 @@ def end(sentence: str) -> NoReturn:
     """Say why the command ends, and end it; an interrupt is ignored from now on, even while Python shuts down."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    say(sentence)
+    if last_word.acquire(blocking=False):
+        say(sentence)
     sys.exit(EXIT_CODE)
 
 
