@@ -1,10 +1,10 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve screenshots page clean
+.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve cluster screenshots page kubernetes-check clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
-export MONTH SOURCE TOOL SCENARIO RUN MODEL FILE
+export MONTH SOURCE TOOL SCENARIO RUN MODEL FILE WORKERS PART
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -21,7 +21,7 @@ $(ID):;@:
 endif
 
 help: ## this help
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-16s %s\n' "$$target" "$$text"; done
 
 demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
 	@$(python) -m tools.demo
@@ -33,7 +33,7 @@ test-fast: $(all) ## the tests that need no server and little time, in all envir
 	@$(python) -m tools.test -m "not live and not slow"
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw
-	@$(python) -m tools.scenarios && $(python) -m tools.mistakes && $(python) -m tools.readme
+	@$(python) -m tools.scenarios && $(python) -m tools.mistakes && $(python) -m tools.readme && $(python) -m tools.scale
 
 scenario: $(if $(RUN),$(all),$(call env,dagster)) ## one scenario in full: make scenario R4 [RUN=1, which runs its tests first]
 	@$(if $(RUN),$(python) -m tools.test --scenario $(ID);) $(python) -m tools.scenarios $(ID)
@@ -58,6 +58,9 @@ prefect-ui: $(call env,prefect) ## Prefect's, likewise
 
 dagster-ui: $(call env,dagster) ## Dagster's, likewise
 	@$(python) -m dagster_impl.ui
+
+cluster: $(if $(filter airflow prefect dagster,$(TOOL)),$(call env,$(TOOL)),which-tool) ## a tool's distributed engine, as if on several machines: TOOL=prefect [WORKERS=2] [MONTH=2013-06, which is run on it]
+	@.local/env/$(TOOL)/bin/python -m $(TOOL)_impl.cluster --workers "$${WORKERS:-2}" $(if $(filter command environment,$(firstword $(origin MONTH))),--month "$$MONTH")
 
 mlflow-ui: $(call env,dagster) ## MLflow's: the runs and models of all tools
 	@$(python) -m shared.runtime.mlflow_ui
@@ -84,16 +87,19 @@ lint: $(all) ## formatting, types, imports, lock file, generated parts of the RE
 	@sh tools/lint.sh
 
 format: $(call env,dagster) ## format the code and write the generated files
-	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.grafana && $(python) -m tools.readme
+	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.grafana && $(python) -m tools.readme && $(python) -m tools.scale
 
-bench: $(all) ## time and memory, measured in one run of about half an hour; kept for the page
-	@$(python) -m bench
+bench: $(all) ## time and memory, measured in one run of about half an hour, and kept for the page; or a part of it: PART=fan-out
+	@$(python) -m bench $(if $(PART),--part "$$PART")
 
 page: $(call env,dagster) ## write the comparison page to .local/page, from the code and what is kept in docs
 	@$(python) -m page
 
 screenshots: $(all) ## take the pictures in docs/img: a run in each tool's web UI; needs Chromium
 	@$(python) -m tools.screenshots
+
+kubernetes-check: $(call env,kubernetes) ## check the images and values in deploy/, and, with helm, what the charts make of them: [CHARTS=folder]
+	@.local/env/kubernetes/bin/python -m tools.kubernetes
 
 clean: ## remove everything made at run time, the environments included
 	rm -rf .local

@@ -10,8 +10,9 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -21,10 +22,8 @@ from shared.runtime.home import ROOT, default_home
 
 HERE = Path(__file__).resolve().parent
 
-# Airflow warns of its own deprecated names when skops looks through all modules.
-LOG_LEVELS = "py.warnings=ERROR"
 # In the terminal only what the stages say: no line for each request, no traceback for a user's mistake.
-QUIET_LOG_LEVELS = f"{LOG_LEVELS} airflow=WARNING airflow.sdk.definitions.dag=ERROR task=CRITICAL"
+QUIET_LOG_LEVELS = "py.warnings=ERROR airflow=WARNING airflow.sdk.definitions.dag=ERROR task=CRITICAL"
 
 
 def variables(dags: Path) -> dict[str, str]:
@@ -98,6 +97,7 @@ def make_database() -> None:
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
+    discard_half_made_database()
     initdb()
     Pool.create_or_update_pool("train", slots=2, description="candidates at once", include_deferred=False)
     bundles = DagBundlesManager()
@@ -107,6 +107,22 @@ def make_database() -> None:
         for bundle in bundles.get_all_dag_bundles() if free else ():
             dags = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
             sync_bag_to_db(dags, bundle.name, bundle_version=None)
+
+
+def discard_half_made_database() -> None:
+    """Delete a database that has no revision yet, as a process was killed while it made it.
+
+    SQLite keeps each table at once, and `initdb` adds no index to a table that is there.
+    """
+    path = folder() / "airflow.db"
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path)) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        whole = "alembic_version" in tables and database.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
+    if not whole:
+        for file in folder().glob("airflow.db*"):  # its journals, too
+            file.unlink()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
+from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
@@ -30,7 +31,8 @@ app = FastAPI(docs_url=None, redoc_url=None)
 
 def run_url(run_id: str) -> str:
     """The address of a run's page in Airflow's UI, when that is up."""
-    return f"{servers.url_of('airflow', default_home())}/dags/late_flights/runs/{quote(run_id, safe='')}"
+    base = conf.get("api", "base_url", fallback="") or servers.url_of("airflow", default_home())
+    return f"{base.rstrip('/')}/dags/late_flights/runs/{quote(run_id, safe='')}"
 
 
 class MLflow(BaseOperatorLink):

@@ -1,7 +1,7 @@
 """The pipeline as an Airflow Dag: seven stages, and as many `train` tasks as the plan has candidates.
 
-The stages are imported inside the tasks: Airflow reads this file every few seconds, and they load scikit-learn and
-MLflow, which takes longer than that.
+The stages are imported inside the tasks: Airflow reads this file again each half minute, and they load scikit-learn and
+MLflow, which takes seconds.
 """
 
 import logging

@@ -15,14 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
-import shared.stages.train  # noqa: F401  # skops looks through all loaded modules: before Airflow's there are few
-
-# isort: split
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.models.dagrun import DagRun
 from airflow.sdk.listener import get_listener_manager
 from airflow.utils.types import DagRunTriggeredByType
 
+import shared.stages.train  # noqa: F401  # with what it loads: else the time of the first task would have that in it
 from airflow_impl import home, progress, stop
 from airflow_impl.pages import run_url
 from airflow_impl.pipeline import late_flights_dag

@@ -9,12 +9,12 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 import dagster as dg
+from upath import UPath
 
 from dagster_impl.lineage import MADE_FROM, facts, made_from
 from dagster_impl.progress import error_message
@@ -182,5 +182,5 @@ class Pipeline:
         return [record for record in found.values() if record.asset_key == dg.AssetKey(asset)]
 
     def features(self, made: dg.AssetMaterialization) -> Dataset:
-        handed_on = Path(made.metadata["path"].value).read_bytes()
+        handed_on = UPath(made.metadata["path"].value).read_bytes()
         return openlineage.of_features(Features.model_validate_json(handed_on), self.settings)

@@ -28,7 +28,7 @@ def table(rows: Sequence[report.Row]) -> dg.MetadataValue:
 
 def features_metadata(features: Features, settings: Settings) -> Metadata:
     """The file, its rows and its columns with their types and the columns of the batch that they come from."""
-    columns = feature_table.read(features.file, settings.store).schema
+    columns = feature_table.read(features.file, settings).schema
     batch = dg.AssetKey("validated_batch")
     lineage = {
         name: [dg.TableColumnDep(batch, origin) for origin in origins]

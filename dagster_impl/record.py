@@ -5,10 +5,10 @@ The statistics of a run's steps come from `DagsterInstance.get_run_step_stats`; 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
+from upath import UPath
 
 from dagster_impl.defs import assets
 from dagster_impl.home import with_parents
@@ -81,7 +81,7 @@ def result(steps: Sequence[StepStats], asset: str, contract: type[C]) -> C | Non
         for entry in step.materialization_events:
             materialization = entry.asset_materialization
             if materialization and materialization.asset_key.to_user_string() == asset:
-                return contract.model_validate_json(Path(materialization.metadata["path"].value).read_bytes())
+                return contract.model_validate_json(UPath(materialization.metadata["path"].value).read_bytes())
     return None
 
 

@@ -13,7 +13,7 @@ from prefect.server.api.server import create_app
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SOURCES = "'self' 'unsafe-inline' 'unsafe-eval' data: blob: http://127.0.0.1:* ws://127.0.0.1:*"
+from shared.runtime.servers import ASK_HERE_ONLY
 
 
 class Confined:
@@ -25,7 +25,7 @@ class Confined:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_confined(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Content-Security-Policy", f"default-src {SOURCES}")
+                MutableHeaders(scope=message).append("Content-Security-Policy", ASK_HERE_ONLY)
             await send(message)
 
         await self.app(scope, receive, send_confined)

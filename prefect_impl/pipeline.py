@@ -5,6 +5,7 @@ from typing import Annotated
 
 from prefect import flow, task, unmapped
 from prefect.assets import Asset, add_asset_metadata, materialize
+from prefect.cache_policies import DEFAULT as DEFAULT_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import wait
 from prefect.runtime import flow_run
@@ -54,6 +55,8 @@ RETRIES = {
     "retry_delay_seconds": exponential_backoff(backoff_factor=1),
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": is_transient,
+    # Settings are the run's own and the machine's home: without them, another machine finds what was done on this one.
+    "cache_policy": DEFAULT_CACHE - "settings",
 }
 
 

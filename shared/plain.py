@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from shared.runtime import interrupt, startup
+from shared.runtime import interrupt
 
 if __name__ == "__main__":
     interrupt.while_loading()
-    startup.load_skops_first()
 
 from shared.contracts import Contract, Deployment, Evaluation, Plan
 from shared.lib import stage, tracking

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Set up one environment in .local/env: setup.sh airflow|prefect|dagster. Needs only Python 3.11 to 3.13 and a package index.
+# Set up one environment in .local/env: setup.sh airflow|prefect|dagster|kubernetes. Needs only Python 3.11 to 3.13 and a package index.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .local

@@ -5,6 +5,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow_impl import hooks, metrics, pages
 from shared.runtime import servers
 from shared.runtime.home import default_home
+from shared.settings import Settings
 
 
 class Triptych(AirflowPlugin):
@@ -24,7 +25,7 @@ class Triptych(AirflowPlugin):
         },
         {
             "name": "MLflow",
-            "href": servers.url_of("mlflow", default_home()),
+            "href": Settings(tool="airflow").mlflow_server or servers.url_of("mlflow", default_home()),
             "destination": "nav",
             "category": "browse",
         },

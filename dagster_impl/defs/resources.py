@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr, TypeAdapter
 from pydantic_core import to_json
+from upath import UPath
 
 from dagster_impl.progress import progress
 from shared.lib import store
@@ -41,20 +42,23 @@ def checked_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 class JsonIOManager(dg.ConfigurableIOManager):
-    """Keeps what steps hand on as JSON files: one for each run, and one with an asset partition's latest."""
+    """Keeps what steps hand on as JSON files: one for each run, and one with an asset partition's latest.
 
-    _root: Path = PrivateAttr()
+    They lie in Dagster's home, or with the store if that is elsewhere: the next step may run on another machine.
+    """
+
+    _root: UPath = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         assert context.instance
-        self._root = Path(context.instance.storage_directory())
+        self._root = UPath(Settings(tool="dagster").store_url or context.instance.storage_directory())
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         path, data = self._run_path(context), to_json(obj, indent=1)
-        store.write_atomically(path, data)
+        write(path, data)
         context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
         if context.has_asset_key:
-            store.write_atomically(self._latest_path(context), data)
+            write(self._latest_path(context), data)
 
     def load_input(self, context: dg.InputContext) -> Any:
         assert context.upstream_output
@@ -63,14 +67,22 @@ class JsonIOManager(dg.ConfigurableIOManager):
             path = self._latest_path(context)
         return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
 
-    def _run_path(self, context: dg.OutputContext) -> Path:
+    def _run_path(self, context: dg.OutputContext) -> UPath:
         *folders, name = context.get_identifier()
         return self._root.joinpath("runs", *folders, f"{name}.json")
 
-    def _latest_path(self, context: dg.OutputContext | dg.InputContext) -> Path:
+    def _latest_path(self, context: dg.OutputContext | dg.InputContext) -> UPath:
         month = [context.partition_key] if context.has_partition_key else []
         *folders, name = [*context.asset_key.path, *month]
         return self._root.joinpath(*folders, f"{name}.json")
+
+
+def write(path: UPath, data: bytes) -> None:
+    """Whole or not at all; elsewhere than in a folder, that is what a write is."""
+    if isinstance(path, Path):
+        store.write_atomically(path, data)
+    else:
+        path.write_bytes(data)
 
 
 @dg.definitions

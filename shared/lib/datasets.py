@@ -1,6 +1,8 @@
 """What a run was made from, as MLflow's datasets: the rows' columns and number, and the file that holds them."""
 
 import polars as pl
+from mlflow.data.dataset_source import DatasetSource
+from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.polars_dataset import from_polars
 from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]  # MLflow makes it at import
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -31,7 +33,7 @@ def source_files(features: Features, settings: Settings) -> list[DatasetInput]:
 
 def source_file(file: File, context: str, settings: Settings) -> DatasetInput:
     """A whole source file."""
-    rows = tables.read(settings.store / file.path, tables.table_of(file.name))
+    rows = tables.read(store.local(file, settings), tables.table_of(file.name))
     return dataset(file.name, file, rows, context, settings)
 
 
@@ -44,7 +46,15 @@ def part(features: Features, rows: pl.DataFrame, context: str, settings: Setting
 def dataset(name: str, file: File, rows: pl.DataFrame, context: str, settings: Settings) -> DatasetInput:
     """Rows of a file of the store as an MLflow dataset, whose digest is the start of the file's sha256."""
     known = rows.with_columns(selectors.date().cast(pl.Datetime))  # MLflow warns of dates that lack a time
-    source = LocalArtifactDatasetSource((settings.store / file.path).as_uri())
+    source = source_of(file, settings)
     described = from_polars(known, source=source, name=name, digest=file.sha256[:DIGEST_LENGTH]).to_dict()
     tags = [InputTag(MLFLOW_DATASET_CONTEXT, context), InputTag(SHA256, file.sha256)]
     return DatasetInput(Dataset(**described), tags)
+
+
+def source_of(file: File, settings: Settings) -> DatasetSource:
+    """Where the file is, as MLflow has it."""
+    if settings.store_url:
+        return resolve_dataset_source(store.place(file.path, settings))
+    local: DatasetSource = LocalArtifactDatasetSource((settings.store / file.path).as_uri())
+    return local

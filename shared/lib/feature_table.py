@@ -1,11 +1,10 @@
 """The table that `features` writes: its columns, and how the later stages read it."""
 
-from pathlib import Path
-
 import polars as pl
 import pyarrow as pa
 
 from shared.contracts import Features, File
+from shared.lib import store
 from shared.settings import Settings
 
 WEATHER = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib")
@@ -46,9 +45,9 @@ ORIGINS: dict[str, tuple[str, ...]] = {
 """The source columns, as `table.column`, that each column of the table is calculated from and looked up by."""
 
 
-def read(file: File, store: Path) -> pl.DataFrame:
+def read(file: File, settings: Settings) -> pl.DataFrame:
     """All rows, memory-mapped: they are read from the disk when they are used."""
-    with pa.memory_map(str(store / file.path)) as mapped:
+    with pa.memory_map(str(store.local(file, settings))) as mapped:
         frame = pl.from_arrow(pa.ipc.open_file(mapped).read_all())
     assert isinstance(frame, pl.DataFrame)
     return frame
@@ -56,9 +55,9 @@ def read(file: File, store: Path) -> pl.DataFrame:
 
 def window_rows(features: Features, settings: Settings) -> pl.DataFrame:
     """The rows of the training window."""
-    return read(features.file, settings.store).filter(pl.col("month") != features.month)
+    return read(features.file, settings).filter(pl.col("month") != features.month)
 
 
 def target_rows(features: Features, settings: Settings) -> pl.DataFrame:
     """The rows of the target month."""
-    return read(features.file, settings.store).filter(pl.col("month") == features.month)
+    return read(features.file, settings).filter(pl.col("month") == features.month)

@@ -10,6 +10,7 @@ import skops.io
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from shared.contracts import Trained
+from shared.lib import store
 from shared.settings import Settings
 
 # The only types, beside scikit-learn's and skops' own list, that a stored model may contain (docs/adr/0003-skops.md).
@@ -56,7 +57,7 @@ class RoutedModel(ClassifierMixin, BaseEstimator):
 def routed(best: dict[str, Trained], late_rate: float, settings: Settings) -> RoutedModel:
     """The model that sends each flight to its origin's best candidate."""
     models = {
-        origin: skops.io.load(settings.store / trained.model.path, trusted=TRUSTED_TYPES)
+        origin: skops.io.load(store.local(trained.model, settings), trusted=TRUSTED_TYPES)
         for origin, trained in best.items()
     }
     return RoutedModel(models=models, late_rate=late_rate)

@@ -58,7 +58,7 @@ def load(version: ModelVersion | str, settings: Settings) -> RoutedModel:
     return model
 
 
-@tracking.lock_is_transient()
+@tracking.outage_is_transient()
 def aliases(settings: Settings) -> dict[str, str]:
     """Each alias with its version's number."""
     models = tracking.client(settings).search_registered_models(f"name = '{settings.model_name}'")

@@ -14,6 +14,7 @@ import polars as pl
 from filelock import FileLock
 
 from shared.contracts import PermanentError, TransientError
+from shared.lib.store import lacks_credentials
 from shared.settings import ROOT
 
 LOOKUPS = ("planes.csv", "airports.csv", "airlines.csv")
@@ -120,11 +121,3 @@ class Source:
                 f"{name}: the source {self.base} refuses it ({cause}); check the address and the access"
             )
         return TransientError(f"{name}: the source {self.base} could not be read ({cause}); try again later")
-
-
-def lacks_credentials(error: Exception) -> bool:
-    """Whether S3 asked for credentials and found none."""
-    from botocore import exceptions  # only a source on S3 has loaded it already
-
-    kinds = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound)
-    return isinstance(error, kinds)

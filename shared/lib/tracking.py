@@ -2,27 +2,28 @@
 
 import json
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from shared.contracts import Candidate, Features, Plan, TransientError
-from shared.lib import mlflow_database, ports
+from shared.lib import locks, mlflow_database, ports
 from shared.lib.code_version import code_version
 from shared.settings import Settings
 
 STALE_AFTER_HOURS = 6
+SILENT = re.compile(r"API request to (\S+) failed with exception ")
 BUSY_SECONDS = 20  # how long MLflow itself waits for a database that another process has locked
 ORCHESTRATOR_RUN, ORCHESTRATOR_URL = "orchestrator.run_id", "orchestrator.url"
 CODE_VERSION = "code.version"
@@ -32,16 +33,25 @@ EXPERIMENT_NOTE = (
     "under *Models*, as **{model}**: the alias `champion` is in service, `previous` was so before."
 )
 
-for noisy in ("mlflow.store.db.utils", "mlflow.utils.environment", "alembic"):
+NOISY = ("mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store", "mlflow.utils.environment", "alembic")
+for noisy in NOISY:
     logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 @contextmanager
-def lock_is_transient() -> Iterator[None]:
-    """Raise TransientError, in place of SQLite's or MLflow's own error, if the database stays locked."""
+def outage_is_transient() -> Iterator[None]:
+    """Raise TransientError, in place of SQLite's or MLflow's own error, if the database stays locked.
+
+    Likewise if MLflow's server does not answer, after MLflow's own tries.
+    """
     try:
         yield
     except (sqlite3.OperationalError, MlflowException) as error:
+        if silent := SILENT.match(str(error)):
+            raise TransientError(
+                f"MLflow's server does not answer ({silent[1]}); see to it that MLFLOW_TRACKING_URI is right and the "
+                "server up, and run the month again"
+            ) from error
         if "database is locked" not in str(error):
             raise
         raise TransientError(
@@ -52,11 +62,14 @@ def lock_is_transient() -> Iterator[None]:
 
 @cache
 def client(settings: Settings) -> MlflowClient:
-    """A client of the database, which is created first if there is none: parallel writers on a new one would hang.
+    """A client of MLflow's server, or of the home's database.
 
+    The database is created first if there is none: parallel writers on a new one would hang.
     Raises PermanentError if the database is there, but not whole.
     """
     settings.mlflow.mkdir(parents=True, exist_ok=True)
+    if settings.mlflow_server:
+        return MlflowClient(settings.tracking_uri)
     with setup_lock(settings):
         if not settings.mlflow_database.exists():
             mlflow_database.create(settings)
@@ -64,14 +77,14 @@ def client(settings: Settings) -> MlflowClient:
         return MlflowClient(settings.tracking_uri)
 
 
-def setup_lock(settings: Settings) -> FileLock:
+def setup_lock(settings: Settings) -> AbstractContextManager[object]:
     """Held while the database, an experiment or a dataset is created."""
-    return FileLock(settings.mlflow / "setup.lock")
+    return locks.lock("setup", settings)
 
 
-def registry_lock(settings: Settings) -> FileLock:
+def registry_lock(settings: Settings) -> AbstractContextManager[object]:
     """Held while a model is put in service: one deployment at a time."""
-    return FileLock(settings.mlflow / f"{settings.model_name}.lock")
+    return locks.lock(settings.model_name, settings)
 
 
 @cache
@@ -82,10 +95,11 @@ def experiment_id(settings: Settings) -> str:
         experiment = store.get_experiment_by_name(settings.experiment)
         if experiment:
             return str(experiment.experiment_id)
-        artifacts = settings.mlflow / "artifacts" / settings.experiment
+        artifacts = (settings.mlflow / "artifacts" / settings.experiment).as_uri()
         note = EXPERIMENT_NOTE.format(tool=settings.tool, model=settings.model_name)
         tags = {**EXPERIMENT_KIND, MLFLOW_RUN_NOTE: note}
-        return str(store.create_experiment(settings.experiment, artifact_location=artifacts.as_uri(), tags=tags))
+        where = None if settings.mlflow_server else artifacts  # a server knows where
+        return str(store.create_experiment(settings.experiment, artifact_location=where, tags=tags))
 
 
 def start_parent(features: Features, orchestrator_run: str, orchestrator_url: str | None, settings: Settings) -> str:
@@ -127,11 +141,13 @@ def describe(run_id: str, text: str, settings: Settings) -> None:
 def read_json(run_id: str, artifact: str, settings: Settings) -> Any:
     """What a run has kept as a JSON file."""
     folder = client(settings).get_run(run_id).info.artifact_uri
-    path = mlflow.artifacts.download_artifacts(f"{folder}/{artifact}")  # for a run's id, with a progress bar
+    path = mlflow.artifacts.download_artifacts(
+        f"{folder}/{artifact}", tracking_uri=settings.tracking_uri
+    )  # for a run's id, with a progress bar
     return json.loads(Path(path).read_text("utf-8"))
 
 
-@lock_is_transient()
+@outage_is_transient()
 def run_url(run_id: str, settings: Settings) -> str:
     """The run's page when `make mlflow-ui` is up."""
     return page(f"experiments/{experiment_id(settings)}/runs/{run_id}", settings)
@@ -143,8 +159,8 @@ def artifact_url(run_id: str, artifact: str, settings: Settings) -> str:
 
 
 def page(path: str, settings: Settings) -> str:
-    """A page of `make mlflow-ui`, in its mode for model training: by default it shows what concerns agents only."""
-    return f"{ports.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
+    """A page of the server or of `make mlflow-ui`, in the mode for models: by default it shows what concerns agents."""
+    return f"{settings.mlflow_server or ports.url_of('mlflow', settings.home)}/#/{path}?workflowType=machine_learning"
 
 
 def end_stale_runs(experiment: str, settings: Settings) -> None:
@@ -168,7 +184,7 @@ def start_candidate(plan: Plan, candidate: Candidate, settings: Settings) -> str
 
 def kill(orchestrator_run: str, settings: Settings) -> None:
     """Mark MLflow's runs as killed that still belong to an orchestrator's run that has been stopped."""
-    if not settings.mlflow_database.exists():
+    if not (settings.mlflow_server or settings.mlflow_database.exists()):
         return
     store, experiment = client(settings), experiment_id(settings)
     for parent in store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -185,9 +185,10 @@ def source_name(name: str, settings: Settings) -> tuple[str, str]:
 
 
 def stored(name: str, sha256: str, settings: Settings) -> Path:
-    """Where the store keeps the file."""
-    pure = PurePosixPath(name)
-    return settings.store / pure.with_name(f"{pure.stem}.{sha256}{pure.suffix}")
+    """Where the file of the store is on this machine."""
+    from shared.lib import store
+
+    return store.local(store.stored(name, sha256), settings)
 
 
 def of_features(features: Features, settings: Settings) -> Dataset:
@@ -199,6 +200,8 @@ def feature_table(month: str, sha256: str, rows: int, inputs: Iterable[str], set
     import polars as pl
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
+    from shared.lib import store
+
     name = f"features/{month}.arrow"
     path = stored(name, sha256, settings)
     facets = {
@@ -207,7 +210,7 @@ def feature_table(month: str, sha256: str, rows: int, inputs: Iterable[str], set
         "columnLineage": column_lineage(inputs, settings),
     }
     size = statistics.OutputStatisticsOutputDatasetFacet(rows, path.stat().st_size, producer=PRODUCER)
-    return Dataset("file", str(settings.store / name), facets, of_output={"outputStatistics": size})
+    return Dataset(*dataset_name(store.place(name, settings)), facets, of_output={"outputStatistics": size})
 
 
 def model(number: str, settings: Settings) -> Dataset:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,8 @@ from shared.runtime import interrupt
 from shared.runtime.guard import end_session
 
 GUARD = Path(__file__).with_name("guard.py")
+ASK_HERE_ONLY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: http://127.0.0.1:* ws://127.0.0.1:*"
+"""A Content-Security-Policy: the browser asks no other machine for the sake of a page that comes with it."""
 
 
 def guarded(
@@ -34,33 +36,44 @@ def guarded(
 
 
 @contextmanager
-def server(
-    command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None, seconds: float = 120
+def background(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` until the block ends; enters the block when the URL `health` answers with status 200.
-
-    The server ends also when this process is killed (guard.py).
-    Output goes to the file `log`. Raises RuntimeError if the server ends, or is not healthy within `seconds`.
-    """
+    """Run `command`, its output in the file `log`, until the block ends, or this process is killed (guard.py)."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = guarded(command, env, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until_healthy(process, health, log, seconds)
         yield process
     finally:
         end(process)
 
 
-def wait_until_healthy(process: subprocess.Popen[bytes], health: str, log: Path, seconds: float) -> None:
+@contextmanager
+def server(
+    command: Sequence[str], health: str, log: Path, env: Mapping[str, str] | None = None, seconds: float = 240
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` in the background; enters the block when the URL `health` answers with status 200.
+
+    Raises RuntimeError if the server ends, or is not healthy within `seconds`.
+    """
+    with background(command, log, env) as process:
+        wait_until(lambda: answers(health), process, health, log, seconds)
+        yield process
+
+
+def wait_until(
+    up: Callable[[], bool], process: subprocess.Popen[bytes], name: str, log: Path, seconds: float = 240
+) -> None:
+    """Wait until the server is up. Raises RuntimeError if it ends, or is not up within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not answers(health):
+    while not up():
         if process.poll() is not None:
             raise RuntimeError(
-                f"the server ended with exit code {process.returncode} before {health} answered; see {log}"
+                f"the server ended with exit code {process.returncode} before {name} answered; see {log}"
             )
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{health} did not answer within {seconds:.0f} s; see {log}")
+            raise RuntimeError(f"{name} did not answer within {seconds:.0f} s; see {log}")
         time.sleep(0.1)
 
 

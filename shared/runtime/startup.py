@@ -2,6 +2,11 @@
 
 import atexit
 import gc
+import sys
+from importlib import import_module
+from types import ModuleType, SimpleNamespace
+
+import wrapt
 
 
 def collect_garbage_seldom() -> None:
@@ -9,9 +14,16 @@ def collect_garbage_seldom() -> None:
     gc.set_threshold(100_000)
 
 
-def load_skops_first() -> None:
-    """skops looks through all loaded modules as it loads: before the other libraries there are few."""
-    import skops.io  # noqa: F401
+def let_skops_find_scipy() -> None:
+    """As it loads, skops looks for each function of SciPy in all loaded modules, one by one: SciPy's go first."""
+
+    def reorder(utils: ModuleType) -> None:
+        import_module("scipy.special")
+        loaded = sys.modules.copy()
+        first = {name: module for name, module in loaded.items() if name.startswith(("numpy", "scipy"))}
+        vars(utils)["sys"] = SimpleNamespace(modules=first | loaded)
+
+    wrapt.register_post_import_hook(reorder, "skops.io._utils")
 
 
 def skip_last_collection() -> None:

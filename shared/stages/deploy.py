@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @stage
-@tracking.lock_is_transient()
+@tracking.outage_is_transient()
 def deploy(evaluation: Evaluation, settings: Settings) -> Deployment:
     """Put the evaluated challenger in service: alias `champion`; the old champion becomes `previous`.
 

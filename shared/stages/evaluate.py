@@ -43,7 +43,7 @@ class Champion(NamedTuple):
 
 
 @stage
-@tracking.lock_is_transient()
+@tracking.outage_is_transient()
 def evaluate(plan: Plan, trained: Sequence[Trained], settings: Settings) -> Evaluation:
     """Score challenger, champion and the no-skill base rate on the target month, and decide by the Brier score.
 

@@ -23,7 +23,7 @@ def features(validated: Validated, settings: Settings) -> Features:
     The file has the columns `month`, `date`, `late` and FEATURE_COLUMNS, in the order of the source files.
     """
     batch = validated.batch
-    frames = {file.name: tables.read(settings.store / file.path, tables.table_of(file.name)) for file in batch.files}
+    frames = {file.name: tables.read(store.local(file, settings), tables.table_of(file.name)) for file in batch.files}
     months = (*batch.window, batch.month)
     flights = pl.concat([frames[f"flights/{month}.csv"] for month in months])
     weather = pl.concat([frames[f"weather/{month}.csv"] for month in months])
@@ -34,7 +34,7 @@ def features(validated: Validated, settings: Settings) -> Features:
         log.info("%s", note)
     buffer = io.BytesIO()
     table.write_ipc(buffer, compression="uncompressed")
-    file = store.add(settings.store, f"features/{batch.month}.arrow", buffer.getvalue())
+    file = store.add(settings, f"features/{batch.month}.arrow", buffer.getvalue())
     log.info("%s: %d rows, %d features, %.1f MB", batch.month, table.height, len(FEATURE_COLUMNS), buffer.tell() / 1e6)
     return Features(
         month=batch.month,

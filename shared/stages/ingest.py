@@ -27,7 +27,7 @@ def ingest(month: str, settings: Settings) -> Batch:
     contents = {f"flights/{m}.csv": flights[m] for m in present}
     contents |= {name: source.read(name) for name in (*(f"weather/{m}.csv" for m in present), *LOOKUPS)}
     checked = {name: whole_csv(name, data) for name, data in contents.items()}
-    files = tuple(store.add(settings.store, name, data) for name, data in checked.items())
+    files = tuple(store.add(settings, name, data) for name, data in checked.items())
     log.info("%s: %d files, %.1f MB, window %s", month, len(files), megabytes(checked), ", ".join(present[:-1]))
     return Batch(month=month, window=present[:-1], files=files)
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @stage
-@tracking.lock_is_transient()
+@tracking.outage_is_transient()
 def plan(features: Features, orchestrator_run: str, settings: Settings, orchestrator_url: str | None = None) -> Plan:
     """One candidate for each origin airport with at least `min_rows` training rows and each model family.
 

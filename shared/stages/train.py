@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @stage
-@tracking.lock_is_transient()
+@tracking.outage_is_transient()
 def train(candidate: Candidate, plan: Plan, settings: Settings) -> Trained:
     """Fit on the window less its last 14 days, score those, and keep the model as a skops file.
 
@@ -60,7 +60,7 @@ def store_model(model: Any, predicted: np.ndarray, candidate: Candidate, plan: P
     """Store the model under a digest of its data and its predictions: skops writes it in other bytes each time."""
     name = f"models/{plan.features.month}/{candidate.key.replace(':', '.')}.skops"
     content = f"{plan.features.file.sha256} {settings.seed} {fingerprint(predicted)}"
-    return store.add_as(store.sha256(content.encode()), settings.store, name, skops.io.dumps(model))
+    return store.add_as(store.sha256(content.encode()), settings, name, skops.io.dumps(model))
 
 
 def hyperparameters(model: Any) -> dict[str, str]:

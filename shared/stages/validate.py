@@ -57,7 +57,7 @@ def validate(batch: Batch, settings: Settings) -> Validated:
         if failures_of_file:
             failures += failures_of_file
         else:
-            frames[file.name] = tables.read(settings.store / file.path, tables.table_of(file.name))
+            frames[file.name] = tables.read(store.local(file, settings), tables.table_of(file.name))
     if failures:
         raise quarantine(batch, failures, settings)
     indexes = drift(batch, frames)
@@ -73,7 +73,7 @@ def validate(batch: Batch, settings: Settings) -> Validated:
 def check_file(file: File, settings: Settings) -> list[Failure]:
     """All rules that one file of the store breaks."""
     try:
-        text = tables.read_text(settings.store / file.path)
+        text = tables.read_text(store.local(file, settings))
     except pl.exceptions.PolarsError as error:
         message = str(error).splitlines()[0]
         return [file_failure(file.name, f"can't be read as csv ({message})")]
@@ -184,15 +184,16 @@ def row_failure(name: str, column: str | None, check: str, rows: list[int], valu
 
 def quarantine(batch: Batch, failures: list[Failure], settings: Settings) -> InvalidBatchError:
     """Copy the bad files to the quarantine with a report beside them, and return the error to raise."""
-    folder = settings.store / "quarantine" / batch.month
+    aside = f"quarantine/{batch.month}"
     bad_names = {failure.file for failure in failures}
     for file in batch.files:
         if file.name in bad_names:
-            store.add(folder, file.name, (settings.store / file.path).read_bytes())
+            store.add(settings, f"{aside}/{file.name}", store.local(file, settings).read_bytes())
     report = json.dumps([failure.model_dump() for failure in failures], indent=1).encode()
-    store.add(folder, "report.json", report)
+    store.add(settings, f"{aside}/report.json", report)
     return InvalidBatchError(
-        f"{'; '.join(map(str, failures))}; mend the source; the bad files and a report are in {folder}"
+        f"{'; '.join(map(str, failures))}; mend the source; the bad files and a report are in "
+        f"{store.place(aside, settings)}"
     )
 
 

@@ -11,7 +11,7 @@ from prefect.states import Crashed, Running
 from prefect_impl.automation import NAME, TIMES, ensure_automation
 from prefect_impl.home import ensure_server
 from prefect_impl.pipeline import late_flights
-from tests.live.prefect import again_if_an_event_was_lost
+from tests.live.prefect import again_if_the_database_was_locked
 from tests.live.watch import until
 
 PARAMETERS = {"month": "2013-06"}
@@ -34,7 +34,7 @@ def automation() -> Iterator[None]:
 @pytest.mark.live
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("automation")
-@again_if_an_event_was_lost
+@again_if_the_database_was_locked
 def test_crashed_run_of_a_deployment_is_scheduled_again_three_times_at_most() -> None:
     deployment = late_flights.to_deployment("crashes").apply()
     with get_client(sync_client=True) as api:

@@ -44,9 +44,9 @@ hypothesis.settings.load_profile("shared")
 
 
 class StageResults(NamedTuple):
-    """The stages' results on the slice, and the folder that holds their files."""
+    """The stages' results on the slice, and the settings of the home that holds their files."""
 
-    store: Path
+    settings: Settings
     batch: Batch
     validated: Validated
     features: Features
@@ -64,9 +64,8 @@ class InService(NamedTuple):
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a developer's shell may hold must not reach the tests, nor may a test that forgets its home reach theirs."""
-    for name in [
-        name for name in os.environ if name.startswith(("MLFLOW_TRACKING", "MLFLOW_RE", "MLFLOW_RUN", "AWS_"))
-    ]:
+    foreign = ("MLFLOW_TRACKING", "MLFLOW_RE", "MLFLOW_RUN", "AWS_", "TRIPTYCH_STORE", "TRIPTYCH_LOCKS")
+    for name in [name for name in os.environ if name.startswith(foreign)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TRIPTYCH_HOME", str(tmp_path / HOME))
 
@@ -118,12 +117,12 @@ def results(new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPath
     table = features(validated, settings)
     planned = plan(table, "made", settings)
     trained = tuple(train(candidate, planned, settings) for candidate in planned.candidates)
-    return StageResults(settings.store, batch, validated, table, trained)
+    return StageResults(settings, batch, validated, table, trained)
 
 
 @pytest.fixture
 def planned(results: StageResults, settings: Settings) -> Plan:
-    shutil.copytree(results.store, settings.store)
+    shutil.copytree(results.settings.store, settings.store)
     return plan(results.features, "test", settings)
 
 
@@ -137,7 +136,7 @@ def in_service(
     results: StageResults, new_home: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> InService:
     settings = new_home(tmp_path_factory.mktemp("in-service") / HOME)
-    shutil.copytree(results.store, settings.store)
+    shutil.copytree(results.settings.store, settings.store)
     evaluation = evaluate(plan(results.features, "test", settings), results.trained, settings)
     return InService(settings, evaluation, deploy(evaluation, settings))
 
@@ -149,7 +148,7 @@ def altered(settings: Settings) -> Callable[[Features, pl.DataFrame], Features]:
     def alter(features: Features, rows: pl.DataFrame) -> Features:
         buffer = io.BytesIO()
         rows.write_ipc(buffer, compression="uncompressed")
-        file = store.add(settings.store, f"features/{features.month}.arrow", buffer.getvalue())
+        file = store.add(settings, f"features/{features.month}.arrow", buffer.getvalue())
         return features.model_copy(update={"file": file, "rows": rows.height})
 
     return alter
@@ -158,7 +157,7 @@ def altered(settings: Settings) -> Callable[[Features, pl.DataFrame], Features]:
 @pytest.fixture(scope="session")
 def rows(results: StageResults) -> pl.DataFrame:
     """The slice's features."""
-    return feature_table.read(results.features.file, results.store)
+    return feature_table.read(results.features.file, results.settings)
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_unknown_field_is_refused(results: Any) -> None:
 
 def test_file_paths_are_relative_to_the_store(results: Any) -> None:
     for file in (*results.batch.files, results.features.file, *(trained.model for trained in results.trained)):
-        assert (results.store / file.path).is_file()
+        assert (results.settings.store / file.path).is_file()
         assert not file.path.startswith("/")
 
 

@@ -189,7 +189,7 @@ def test_month_in_which_no_flight_arrived_is_a_clear_error(
 
 
 def test_candidate_with_a_foreign_type_is_refused(planned: Plan, results: Any, settings: Settings) -> None:
-    file = store.add(settings.store, "models/foreign.skops", skops.io.dumps(Foreign()))
+    file = store.add(settings, "models/foreign.skops", skops.io.dumps(Foreign()))
     foreign = results.trained[0].model_copy(update={"model": file, "brier": 0.0})
 
     with pytest.raises(UntrustedTypesFoundException, match="Foreign"):

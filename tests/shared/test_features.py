@@ -40,7 +40,7 @@ def test_each_arrived_flight_is_a_row_in_the_sources_order(vendor: Path, setting
     table_reference = run(vendor, settings)
 
     arrived = table(vendor, "flights/2013-01.csv", FLIGHTS).filter(pl.col("arr_delay").is_not_null())
-    rows = read(table_reference.file, settings.store)
+    rows = read(table_reference.file, settings)
     assert rows.columns == ["month", "date", "late", *FEATURE_COLUMNS]
     assert table_reference.rows == rows.height == arrived.height
     for column in ("origin", "dest", "carrier", "distance"):
@@ -52,7 +52,7 @@ def test_each_arrived_flight_is_a_row_in_the_sources_order(vendor: Path, setting
 def test_late_means_more_than_fifteen_minutes(source: Path, settings: Settings, set_cells: Cells) -> None:
     set_cells(source / "flights/2013-01.csv", "arr_delay", {2: "15", 3: "15.5", 4: "16", 5: "-70"})
 
-    rows = read(run(source, settings).file, settings.store)
+    rows = read(run(source, settings).file, settings)
 
     assert rows["late"].to_list()[:4] == [False, True, True, False]
 
@@ -140,7 +140,7 @@ def test_any_year_works(vendor: Path, tmp_path: Path, settings: Settings) -> Non
     table_reference = run(source, settings, "2024-02")
 
     assert table_reference.window == ("2024-01",)
-    assert set(read(table_reference.file, settings.store)["date"].dt.year()) == {2024}
+    assert set(read(table_reference.file, settings)["date"].dt.year()) == {2024}
 
 
 def test_no_feature_is_known_only_after_departure() -> None:
@@ -165,7 +165,7 @@ def test_what_happens_after_departure_changes_no_feature(vendor: Path, source: P
 
 
 def test_weather_is_three_hours_old(vendor: Path, settings: Settings) -> None:
-    rows = read(run(vendor, settings).file, settings.store)
+    rows = read(run(vendor, settings).file, settings)
 
     arrived = table(vendor, "flights/2013-01.csv", FLIGHTS).filter(pl.col("arr_delay").is_not_null())
     weather = table(vendor, "weather/2013-01.csv", "weather/2013-02.csv")
@@ -233,7 +233,7 @@ def test_features_are_floats_and_texts(rows: pl.DataFrame) -> None:
 def test_file_is_opened_memory_mapped(vendor: Path, settings: Settings) -> None:
     table_reference = run(vendor, settings)
 
-    rows = read(table_reference.file, settings.store)
+    rows = read(table_reference.file, settings)
 
     assert str(settings.store / table_reference.file.path) in Path("/proc/self/maps").read_text()
     assert rows.height == table_reference.rows

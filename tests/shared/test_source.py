@@ -19,6 +19,7 @@ from shared.lib.source import LOOKUPS, Source, default_source, export
 from shared.runtime import servers
 from shared.settings import Settings
 from shared.stages.ingest import ingest
+from tests.s3 import s3_server, use
 from tests.secrets import locked_source
 
 FLIGHTS = "flights/2013-02.csv"
@@ -71,31 +72,19 @@ class Scripted(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def s3(vendor: Path) -> Iterator[str]:
     """An S3 server on the loopback, whose bucket `vendor` holds the slice, also below an odd prefix."""
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    httpx.put(f"{url}/vendor", trust_env=False).raise_for_status()
-    for path in vendor.rglob("*.csv"):
-        name = path.relative_to(vendor).as_posix()
-        for key in (name, f"{ODD}/{name}"):
-            httpx.put(f"{url}/vendor/{quote(key)}", content=path.read_bytes(), trust_env=False).raise_for_status()
-    yield url
-    server.stop()
+    with s3_server() as url:
+        httpx.put(f"{url}/vendor", trust_env=False).raise_for_status()
+        for path in vendor.rglob("*.csv"):
+            name = path.relative_to(vendor).as_posix()
+            for key in (name, f"{ODD}/{name}"):
+                httpx.put(f"{url}/vendor/{quote(key)}", content=path.read_bytes(), trust_env=False).raise_for_status()
+        yield url
 
 
 @pytest.fixture
 def s3_env(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Points S3 clients at the server, as a user would."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
+    use(s3, monkeypatch)
     yield
     s3fs.S3FileSystem.clear_instance_cache()
 

@@ -15,16 +15,21 @@ from hypothesis import strategies as st
 
 from shared.contracts import PermanentError
 from shared.lib import store
+from shared.settings import Settings
 
 contents = st.binary(max_size=100)
+
+
+def in_folder(home: Path | str) -> Settings:
+    return Settings(home=Path(home))
 
 
 @given(contents)
 def test_content_comes_back_under_its_own_hash(data: bytes) -> None:
     with TemporaryDirectory() as root:
-        file = store.add(Path(root), "flights/2013-06.csv", data)
+        file = store.add(in_folder(root), "flights/2013-06.csv", data)
 
-        assert (Path(root) / file.path).read_bytes() == data
+        assert (in_folder(root).store / file.path).read_bytes() == data
         assert file.sha256 == hashlib.sha256(data).hexdigest()
         assert file.path == f"flights/2013-06.{file.sha256}.csv"
 
@@ -32,17 +37,17 @@ def test_content_comes_back_under_its_own_hash(data: bytes) -> None:
 @given(contents, contents)
 def test_two_contents_share_a_file_only_if_they_are_equal(one: bytes, other: bytes) -> None:
     with TemporaryDirectory() as root:
-        paths = {store.add(Path(root), "a.csv", data).path for data in (one, other)}
+        paths = {store.add(in_folder(root), "a.csv", data).path for data in (one, other)}
 
         assert len(paths) == len({one, other})
-        assert {p.read_bytes() for p in Path(root).iterdir()} == {one, other}
+        assert {p.read_bytes() for p in in_folder(root).store.iterdir()} == {one, other}
 
 
 def test_adding_again_leaves_the_file_as_it_is(tmp_path: Path, files_in: Callable[[Path], dict[str, int]]) -> None:
-    first = store.add(tmp_path, "a.csv", b"x")
+    first = store.add(in_folder(tmp_path), "a.csv", b"x")
     before = files_in(tmp_path)
 
-    assert store.add(tmp_path, "a.csv", b"x") == first
+    assert store.add(in_folder(tmp_path), "a.csv", b"x") == first
     assert files_in(tmp_path) == before
 
 
@@ -50,10 +55,10 @@ def test_many_writers_of_one_content_leave_one_whole_file(tmp_path: Path) -> Non
     data = b"x" * 1_000_000
 
     with ThreadPoolExecutor(8) as pool:
-        files = list(pool.map(lambda _: store.add(tmp_path, "a.csv", data), range(16)))
+        files = list(pool.map(lambda _: store.add(in_folder(tmp_path), "a.csv", data), range(16)))
 
-    assert [p.name for p in tmp_path.iterdir()] == [files[0].path]
-    assert (tmp_path / files[0].path).read_bytes() == data
+    assert [p.name for p in in_folder(tmp_path).store.iterdir()] == [files[0].path]
+    assert (in_folder(tmp_path).store / files[0].path).read_bytes() == data
 
 
 @contextmanager
@@ -69,9 +74,9 @@ def no_room_above(size: int) -> Iterator[None]:
 
 def test_a_write_that_runs_out_of_room_leaves_nothing(tmp_path: Path) -> None:
     with no_room_above(100_000), pytest.raises(PermanentError, match=r"File too large.*make room"):
-        store.add(tmp_path, "a.csv", b"x" * 1_000_000)
+        store.add(in_folder(tmp_path), "a.csv", b"x" * 1_000_000)
 
-    assert list(tmp_path.iterdir()) == []
+    assert list(in_folder(tmp_path).store.iterdir()) == []
 
 
 def test_a_write_that_runs_out_of_room_leaves_the_former_file(tmp_path: Path) -> None:

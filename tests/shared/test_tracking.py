@@ -98,7 +98,7 @@ def test_locked_database_is_told_in_one_sentence_to_a_new_process(
 @pytest.mark.slow
 @pytest.mark.usefixtures("locked")
 def test_locked_database_is_told_in_one_sentence_in_the_middle_of_a_run(settings: Settings) -> None:
-    with pytest.raises(TransientError, match=LOCKED), tracking.lock_is_transient():
+    with pytest.raises(TransientError, match=LOCKED), tracking.outage_is_transient():
         tracking.start_parent(FEATURES, "a", None, settings)
 
 
