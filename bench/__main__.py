@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from bench import fan_out, rows, runs, startup, traces
+from bench import fan_out, hand_over, rows, runs, startup, traces
 from bench.machine import machine
 from bench.runs import HOME
 from bench.show import show
@@ -18,7 +18,15 @@ from shared.settings import ROOT
 from tools.demo import python_of
 
 KEPT = ROOT / "docs" / "bench.json"
-ALONE = ("tools", "year", "imports", "startup", "fan_out")  # what needs no run before it
+PARTS = {
+    "runs": ("tools", "versions", "rows", "ui"),
+    "start-up": ("imports", "startup"),
+    "traces": ("traces",),
+    "fan-out": ("fan_out",),
+    "hand-over": ("hand_over",),
+    "year": ("year",),
+}
+"""What `make bench PART=…` measures, each in less than a quarter of an hour."""
 PACKAGES = ("scikit-learn", "polars", "mlflow", "skops", "pandera")
 
 
@@ -34,6 +42,7 @@ def parts(results: dict[str, Any]) -> dict[str, Callable[[], Any]]:
         "ui": runs.in_ui,
         "traces": lambda: traces.seconds(lambda tool, env: runs.fresh_run(tool, env=env)["seconds"]),
         "fan_out": lambda: fan_out.seconds(HOME),
+        "hand_over": lambda: hand_over.measure(HOME / "hand-over"),
     }
 
 
@@ -46,15 +55,15 @@ def main() -> None:
         "fan_out_repeats": {"times": fan_out.REPEATS, "up_to": fan_out.FEW},
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=ALONE)
-    only = parser.parse_args().only
+    parser.add_argument("--part", choices=PARTS)
+    part = parser.parse_args().part
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     for name, measure in parts(results).items():
-        if only in (None, name):
+        if not part or name in PARTS[part]:
             print(f"measuring {name} …", flush=True)
             results[name] = measure()
-    if not only:
+    if not part:
         KEPT.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     show(results)
 

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
+import psutil
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -23,19 +26,43 @@ from tools.demo import python_of, wall
 HOME = ROOT / ".local" / "bench"
 MONTH = "2013-06"
 REPEATS = 2
+LOOK_SECONDS = 0.5
 
 
 def measure(python: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[float, float]:
-    """Run a Python module to its end; returns wall seconds and peak memory of its largest process in MB."""
+    """Run a Python module to its end; returns wall seconds, and the most memory that its processes had, in MB."""
     log = (HOME / "log.txt").open("wb")
     began = time.perf_counter()
     env = {**os.environ, "TRIPTYCH_HOME": str(HOME), **(env or {})}
     process = subprocess.Popen([python, "-m", *arguments], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
+    ended = Event()
+    with ThreadPoolExecutor() as pool:
+        memory = pool.submit(peak_memory, process.pid, ended)
+        status = process.wait()
+        seconds = time.perf_counter() - began
+        ended.set()
     if status:
         sys.exit(f"{' '.join(arguments)} failed; see {log.name}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, memory.result()
+
+
+def peak_memory(pid: int, ended: Event) -> float:
+    """The most MB that the process and all that it has started had together, at any look until the end."""
+    peak = 0.0
+    while not ended.wait(LOOK_SECONDS):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            peak = max(peak, sum(map(memory_of, [process, *process.children(recursive=True)])))
+    return peak
+
+
+def memory_of(process: psutil.Process) -> float:
+    """MB of the process's own and its part of what it shares with others (PSS); on macOS of its own alone."""
+    try:
+        info = process.memory_full_info()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has ended meanwhile
+        return 0.0
+    return getattr(info, "pss", info.uss) / 2**20
 
 
 def tools() -> dict[str, dict[str, float]]:

@@ -64,13 +64,26 @@ def traces(found: dict[str, Any]) -> Table:
         (tool, f"{each['off']:.1f}", *(f"{each[case] / each['off']:.2f}" for case in cases))
         for tool, each in found.items()
     ]
-    return table("One run with traces: seconds, and times those without", ("off", *cases), rows)
+    return table("Runs with traces: median seconds, and times those without", ("off", *cases), rows)
 
 
 def fan_out(found: dict[str, Any]) -> Table:
     rows = [(tool, *(f"{seconds:.3f}" for seconds in widths.values())) for tool, widths in found.items()]
     widths = [width for each in found.values() for width in each]
     return table("Seconds per task in fan-outs of no-op tasks", dict.fromkeys(widths), rows)
+
+
+def hand_over(found: dict[str, Any]) -> Table:
+    rows = [
+        (
+            way,
+            *(f"{each[name] / 1e6:.1f}" for name in ("bytes_written", "bytes_fetched")),
+            *(f"{each[name]:.1f}" for name in ("write", "first_read", "later_read")),
+        )
+        for way, each in found.items()
+    ]
+    columns = ("MB written", "MB fetched", "ms to write", "ms to read first", "ms to read again")
+    return table("The features' file from one stage to the next", columns, rows)
 
 
 def year(found: dict[str, float]) -> str:
@@ -97,4 +110,5 @@ TABLES = {
     "ui": in_ui,
     "traces": traces,
     "fan_out": fan_out,
+    "hand_over": hand_over,
 }

@@ -12,14 +12,11 @@ from tools.demo import python_of
 
 REPEATS = 2
 PIPELINE = "import shared.plain"
-LIBRARIES = "import mlflow.sklearn, pandera.polars, fastapi_offline"
+LIBRARIES = "mlflow.sklearn, pandera.polars, fastapi_offline"
 # What is measured, with the function and without it.
 PROGRAMS = {
     "collect_garbage_seldom": (PIPELINE, f"import gc, shared; gc.set_threshold(700); {PIPELINE}"),
-    "load_skops_first": (
-        f"import shared, skops.io; {LIBRARIES}; {PIPELINE}",
-        f"import shared; {LIBRARIES}; {PIPELINE}",
-    ),
+    "let_skops_find_scipy": (PIPELINE, f"import {LIBRARIES}, skops.io; {PIPELINE}"),
     "skip_last_collection": (
         f"from shared.runtime import startup; startup.skip_last_collection(); {PIPELINE}",
         PIPELINE,

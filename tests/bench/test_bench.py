@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 
-from bench import __main__, fan_out, rows
+from bench import __main__, fan_out, hand_over, rows, runs, traces
 from bench.machine import machine
 from shared.lib import tables
 from shared.settings import ROOT
@@ -35,11 +36,33 @@ def test_a_scaled_source_has_that_many_times_the_flights_each_once(
     assert (scaled / "planes.csv").read_bytes() == (source / "planes.csv").read_bytes()
 
 
+def test_memory_is_that_of_a_command_and_of_what_it_starts_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HOME", tmp_path)
+    _, alone = runs.measure(Path(sys.executable), "tests.bench.with_child", "alone")
+    _, both = runs.measure(Path(sys.executable), "tests.bench.with_child")
+    assert 80 < alone < 120
+    assert 160 < both < 240
+
+
+def test_each_case_of_traces_has_the_median_of_its_runs() -> None:
+    endpoints = list[str]()
+
+    def run(tool: str, variables: Any) -> float:
+        endpoints.append(variables.get("OTEL_EXPORTER_OTLP_ENDPOINT", "off"))
+        return float(len(endpoints))
+
+    found = traces.seconds(run)
+    assert found["plain"] == {"off": 3.0, "collector": 4.0, "refuses": 5.0, "hangs": 6.0}
+    assert len(set(endpoints)) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", fan_out.TOOLS)
 def test_a_fan_out_is_run_in_the_tool_and_timed(tmp_path: Path, tool: str) -> None:
-    found = fan_out.per_task(tool, tmp_path, [2, 3])
-    assert list(found) == [2, 3]
+    found = fan_out.per_task(tool, tmp_path, [2, 11])
+    assert list(found) == [2, 11]
     assert all(0 < seconds < 60 for seconds in found.values())
 
 
@@ -55,15 +78,16 @@ FOUND = {
     "rows": {"airflow": [{"times": 0.1, "rows": 1234, **RUN}, {"times": 1, "rows": 12345, **RUN}]},
     "year": {"rows": 5, "load": 0.25, "features": 0.5, "total": 0.75},
     "imports": {"airflow": 2.25},
-    "startup": {"load_skops_first": {"with": 2.5, "without": 5.0, "ratio": 0.5}},
+    "startup": {"let_skops_find_scipy": {"with": 2.5, "without": 5.0, "ratio": 0.5}},
     "ui": {"airflow": {"seconds": 14.5, "over_plain": 2.5}},
     "traces": {"airflow": {"off": 8.0, "collector": 10.0, "refuses": 8.0, "hangs": 24.0}},
     "fan_out": {"airflow": {1: 0.125, 1000: 0.0625}},
+    "hand_over": {"s3": {"bytes_written": 7e6, "bytes_fetched": 7e6, "write": 33.5, "first_read": 3, "later_read": 1}},
 }
-PRINTED = ("1.50", "12,345", "5 rows", "2.25", "0.50", "14.5", "3.00", "0.062")
+PRINTED = ("1.50", "12,345", "5 rows", "2.25", "0.50", "14.5", "3.00", "0.062", "33.5")
 
 
-@pytest.mark.parametrize("only", [[], ["--only", "fan_out"]])
+@pytest.mark.parametrize("only", [[], ["--part", "fan-out"]])
 def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only: list[str]
 ) -> None:
@@ -85,5 +109,13 @@ def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
         assert kept["fan_out"]["airflow"] == {"1": 0.125, "1000": 0.0625}
 
 
-def test_what_can_be_measured_alone_is_a_part() -> None:
-    assert set(__main__.ALONE) < set(__main__.parts({}))
+def test_parts_hold_all_that_is_measured_once() -> None:
+    assert sorted(name for names in __main__.PARTS.values() for name in names) == sorted(__main__.parts({}))
+
+
+def test_hand_over_by_s3_fetches_the_file_once_a_machine(tmp_path: Path) -> None:
+    s3fs.S3FileSystem.clear_instance_cache()  # it knows the servers of other tests, which are gone
+    found = hand_over.measure(tmp_path)
+    assert found["folder"]["bytes_fetched"] == 0
+    assert found["s3"]["bytes_fetched"] == found["s3"]["bytes_written"] > 1e6
+    assert found["s3"]["first_read"] > found["s3"]["later_read"]
