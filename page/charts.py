@@ -35,7 +35,8 @@ def fan_out(bench: Bench) -> Chart:
         "A run plans a list of numbers, hands each to a task that returns it, and adds them up; shown are its seconds "
         "divided by its tasks, so that a narrow run bears the cost of the run itself. Airflow runs it by `dag.test()`, "
         "one task after the other in one process; Prefect in as many threads as there are cores, with its server "
-        "beside it; Dagster by `execute_in_process`, one step after the other. All three keep their records in SQLite. "
+        "beside it; Dagster by `execute_in_process`, one step after the other. All three keep their records in SQLite, "
+        "while Dagster's run in D8 keeps its record in memory. "
         f"Up to a width of {few} each point is the median of {repeats} runs, beyond that one run."
     )
     rows = [
@@ -55,16 +56,13 @@ def start_up(bench: Bench) -> Chart:
     )
     rows = [bar(tool, part(bench, "imports", tool), "s", "its import") for tool in ACCENTS]
     rows += [bar(tool, part(bench, "tools", tool)["first_stage"], "s", "until the first stage") for tool in ACCENTS]
-    text = with_source(text, bench)
-    if caveat := bench.get("caveat"):  # known only after the measurement
-        text = f"{text} {caveat}"
-    return Chart("start-up", "Start-up", text, bars(rows, "seconds"))
+    return Chart("start-up", "Start-up", with_source(text, bench), bars(rows, "seconds"))
 
 
 def memory(bench: Bench) -> Chart:
     text = (
-        "The peak of the largest process of a run of one month, in MB; Prefect has its server beside it, and "
-        "of the two only the larger counts. Medians of runs after one that warms up."
+        "The most memory that all processes of a run of one month had together, Prefect's server included, in MB "
+        "(PSS: what processes share counts once), looked at twice a second. Medians of runs after one that warms up."
     )
     svg = bars([bar(tool, part(bench, "tools", tool)["memory_mb"], "MB") for tool in ACCENTS], "MB")
     return Chart("memory", "Memory of a run", with_source(text, bench), svg)

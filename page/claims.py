@@ -7,7 +7,7 @@ from typing import Any
 
 from page.grades import grades_of, id_of, ids, listed, scenario_of, tool_names
 from page.measures import MEASURES
-from page.verdicts import KINDS, VERDICTS, Verdict, alone, ranks_of, verdict
+from page.verdicts import KINDS, VERDICTS, Verdict, alone, others_than, ranks_of, verdict
 from tools.scenarios import TOOLS, Evidence, Scenario, kept, scenarios
 
 TEXTS = Path(__file__).parent / "texts" / "claims.toml"
@@ -41,6 +41,7 @@ def judged(text: dict[str, Any], scenarios: list[Scenario], evidence: Evidence) 
     votes = {item: kind.vote(ranks, tools) for item, ranks in found.ranks.items()}
     reason = [
         votes_told(votes, kind.words, tools),
+        *answers_told(items, scenarios),
         *beyond(tools, ids(items, scenarios), scenarios, evidence),
         found.which,
     ]
@@ -63,13 +64,28 @@ def votes_told(votes: dict[str, int], words: dict[int, str], tools: list[str]) -
     return f"{tool_names(tools)}: {'; '.join(told)}." if told else ""
 
 
+def answers_told(items: list[str], scenarios: list[Scenario]) -> list[str]:
+    """What the items ask that are one answer of a scenario."""
+    found = [
+        (item, each.text["answers"][item.partition(".")[2]])
+        for item in items
+        if "." in item
+        if (each := scenario_of(item, scenarios))
+    ]
+    return [f"Of {id_of(item)} only one answer counts here: “{text}”." for item, text in found]
+
+
 def wording(tools: list[str]) -> dict[str, str]:
     """What the words of a rule need, for one tool or for several."""
-    names = tool_names(tools)
+    names, rest = tool_names(tools), tool_names(others_than(tools))
+    others = {
+        "others": rest if len(tools) > 1 else f"both {rest}",
+        "other": rest if len(tools) > 1 else f"one of {rest}",
+    }
     if len(tools) == 1:
-        return {"tools": names, "each": names, "one": "", "than_one": ""}
+        return {"tools": names, "each": names, "one": "", "than_one": "", **others}
     each, one, than_one = f"each of {names}", "one of them ", " than that of one of them"
-    return {"tools": names, "each": each, "one": one, "than_one": than_one}
+    return {"tools": names, "each": each, "one": one, "than_one": than_one, **others}
 
 
 def beyond(tools: list[str], ids: list[str], scenarios: list[Scenario], evidence: Evidence) -> list[str]:
@@ -82,7 +98,8 @@ def beyond(tools: list[str], ids: list[str], scenarios: list[Scenario], evidence
         if name not in each.text["wanted"]
     }
     return [
-        f"Not wanted for the grade, but {tool_names(tools)} alone: yes to “{asked[item]}” ({id_of(item)})."
+        f"Not wanted for the grade, but of {tool_names(tools)} alone, without own code, the answer is yes to "
+        f"“{asked[item]}” ({id_of(item)})."
         for item, grades in grades_of(list(asked), scenarios, evidence).items()
         if alone(ranks_of(grades), tools) == 1
     ]

@@ -12,6 +12,7 @@ import altair as alt
 Row = dict[str, Any]
 WIDTHS = {"wide": 620, "narrow": 250}  # for a laptop and for a phone: the style sheet shows the one that fits
 HEIGHT, LINE, NAME = 300, 15, 75  # of a chart, of a line of text, and the width that a tool's name takes
+FIGURE = 65  # the width that a bar's figure takes
 STYLE = {
     "font": "system-ui, sans-serif",
     "background": "transparent",
@@ -77,12 +78,18 @@ def apart(rows: list[Row]) -> list[Row]:
 
 
 def bars(rows: list[Row], x: str) -> str:
-    """A group of bars for each `of`, with the figures at their ends."""
-    drawn = chart(rows).encode(x=alt.X("x:Q", title=x), y=alt.Y("tool:N", title=None, sort=named(rows)))
-    figures = drawn.mark_text(align="left", dx=5, fontSize=12, aria=False).encode(text="label:N")
+    """A group of bars for each `of`, with the figures at their ends, for which the longest bar leaves room."""
+    longest = max(row["x"] for row in rows)
     header = alt.Header(labelColor="var(--ink)", labelFontSize=13, labelOrient="top", labelAnchor="start", title=None)
-    both, row = drawn.mark_bar().encode(description="told:N") + figures, alt.Row("of:N", header=header, sort=None)
-    return in_widths(lambda width: both.properties(width=width).facet(row=row))
+
+    def draw(width: int) -> alt.FacetChart:
+        room = alt.Scale(nice=False, domain=[0, longest * width / (width - FIGURE)])
+        drawn = chart(rows).encode(x=alt.X("x:Q", title=x, scale=room), y=alt.Y("tool:N", title=None, sort=named(rows)))
+        figures = drawn.mark_text(align="left", dx=5, fontSize=12, aria=False).encode(text="label:N")
+        both = drawn.mark_bar().encode(description="told:N") + figures
+        return both.properties(width=width).facet(row=alt.Row("of:N", header=header, sort=None))
+
+    return in_widths(draw)
 
 
 def chart(rows: list[Row]) -> alt.Chart:

@@ -7,8 +7,9 @@ from typing import Any
 
 from page.counts import RULE, totals
 from page.grades import grades_of, ids, label, listed, missing_told, scenario_of
+from page.kept import bench
 from page.verdicts import GRADES
-from tools.scenarios import SIGNS, TOOLS, TRAP, Evidence, Scenario, grade, is_trap, kept, scenarios, words
+from tools.scenarios import SIGNS, TOOLS, TRAP, Evidence, Scenario, grade, is_trap, kept, last, missed, scenarios, words
 
 TEXTS = Path(__file__).parent / "texts" / "needs.toml"
 
@@ -40,9 +41,10 @@ def needs() -> list[Need]:
 
 
 def answered(text: dict[str, Any], scenarios: list[Scenario], evidence: Evidence) -> Need:
-    """One line of needs.toml with its answers; one that names no scenarios is about the code that is counted."""
+    """One line of needs.toml with its answers; one that names no scenarios is about a figure, which has no grade."""
     if "scenarios" not in text:
-        return Need(text["id"], text["text"], {tool: counted(tool) for tool in TOOLS}, [], RULE)
+        figure, rule_of_figure = MEASURED[text["measure"]]
+        return Need(text["id"], text["text"], {tool: figure(tool) for tool in TOOLS}, [], rule_of_figure)
     items = text["scenarios"]
     graded = list(grades_of(items, scenarios, evidence))
     answers = {tool: answer(graded, tool, text.get("facts", []), scenarios, evidence) for tool in TOOLS}
@@ -78,7 +80,7 @@ def grade_told(scenario: Scenario, cell: dict[str, Any]) -> str:
     found = grade(scenario, cell)
     told = f"{found.capitalize()}."
     if found == "with your own code":
-        told = f"{found.capitalize()}: {cell['idiom']['own_code'].rstrip('.')}."
+        told = f"{found.capitalize()}: {last(cell)['own_code'].rstrip('.')}."
     if found == "with its idiom":
         told += f" The obvious code: {refused(scenario, cell['obvious'])}"
     if found == "not possible":
@@ -86,16 +88,12 @@ def grade_told(scenario: Scenario, cell: dict[str, Any]) -> str:
     return f"{told} The obvious code's run says success all the same." if is_trap(scenario, cell) else told
 
 
-def last(cell: dict[str, Any]) -> dict[str, Any]:
-    """The best version that was run: the idiom, or the obvious code where there is no other."""
-    version: dict[str, Any] = cell.get("idiom", cell["obvious"])
-    return version
-
-
 def refused(scenario: Scenario, version: dict[str, Any]) -> str:
     """The first question that a version answers with no where yes is wanted, and how many more there are."""
-    names = [name for name in scenario.text["wanted"] if not version["answers"][name]]
-    more = f", and to {len(names) - 1} more" if len(names) > 1 else ""
+    names = missed(scenario, version)
+    if not names:
+        return f"It takes code of your own: {version['own_code'].rstrip('.')}."
+    more = f", and the same for {len(names) - 1} more" if len(names) > 1 else ""
     return f"“{scenario.text['answers'][names[0]]}” No{more}."
 
 
@@ -118,3 +116,20 @@ def counted(tool: str) -> Answer:
         for part, found in totals().items()
     ]
     return Answer("", f"{'; '.join(told)}.")
+
+
+def cost_of_task(tool: str) -> Answer:
+    """What a task takes that does nothing."""
+    seconds = bench().get("fan_out", {}).get(tool, {}).get(str(WIDE))
+    return Answer("", f"{seconds * 1000:.0f} ms a task." if seconds else "Not measured yet; make bench does so.")
+
+
+WIDE = 1000
+MEASURED = {
+    "code": (counted, RULE),
+    "task": (
+        cost_of_task,
+        f"Milliseconds for a task that does nothing, in a fan-out of {WIDE:,} in one process without a scheduler, by "
+        "`make bench` (see “The cost”).",
+    ),
+}

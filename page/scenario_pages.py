@@ -7,7 +7,7 @@ from typing import Any
 
 from page.code import Extract
 from page.versions import code_of
-from tools.scenarios import SIGNS, TOOLS, VERSIONS, Evidence, Scenario, grade, is_trap, kept, scenarios
+from tools.scenarios import SIGNS, TOOLS, VERSIONS, Evidence, Scenario, grade, is_trap, kept, last, scenarios
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def own_code(self) -> str:
-        own_code: str = self.recorded.get("idiom", {}).get("own_code", "")
+        own_code: str = last(self.recorded)["own_code"]
         return own_code
 
     @cached_property

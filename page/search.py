@@ -11,10 +11,11 @@ def script(content: dict[str, Any]) -> str:
 
 
 def entries(content: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Each with its kind, title, text, and address relative to the page's folder."""
+    """Each with its kind, title, text, address relative to the page's folder, and more words to find it by."""
     for each in content["scenarios"]:
         title, address = f"{each.id} {each.text['title']}", f"scenarios/{each.id.lower()}.html"
-        yield entry("scenario", title, each.text["question"], address)
+        words = " ".join([each.text["why"], each.text["setup"], *each.text["answers"].values()])
+        yield entry("scenario", title, each.text["question"], address, words)
     for stage in content["stages"]:
         yield entry("stage", stage.name, stage.same, f"stages.html#{stage.name}")
     for claim in content["claims"]:
@@ -25,5 +26,5 @@ def entries(content: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield entry("word", ", ".join(term.words), term.meaning, f"glossary.html#{term.id}")
 
 
-def entry(kind: str, title: str, text: str, address: str) -> dict[str, str]:
-    return {"kind": kind, "title": title, "text": text.replace("`", ""), "address": address}
+def entry(kind: str, title: str, text: str, address: str, words: str = "") -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text.replace("`", ""), "address": address, "words": words}

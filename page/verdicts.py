@@ -57,14 +57,14 @@ def others_than(tools: list[str]) -> list[str]:
 KINDS = {
     "ahead": Kind(
         ahead,
-        "{item} confirms the claim if the {quantity} of {each} is better than that of every other tool, and "
-        "contradicts it if another tool's is better{than_one}.",
+        "{item} confirms the claim if the {quantity} of {each} is better than that of {others}, and contradicts it if "
+        "that of {other} is better{than_one}; a tie does neither.",
         {1: "ahead of the others in", 0: "{one}level with the best of the others in", -1: "{one}behind in"},
     ),
     "behind": Kind(
         behind,
-        "{item} confirms the claim if another tool's {quantity} is better than that of {each}, and contradicts it if "
-        "that of {each} is the best.",
+        "{item} confirms the claim if the {quantity} of {other} is better than that of {each}, and contradicts it if "
+        "that of {each} is better than that of {others}; a tie does neither.",
         {1: "behind another tool in", 0: "level with the best of the others in", -1: "ahead in"},
     ),
     "natively": Kind(
@@ -87,8 +87,8 @@ KINDS = {
 }
 VERDICTS = (
     "The claim holds if more than half confirm it and none contradicts it; it holds in part if some confirm it and no "
-    "more than these contradict it; otherwise it no longer holds. Unless more than half have been run it is not "
-    "settled here, and while one is missing it holds in part at most and is not refuted."
+    "more than these contradict it; otherwise it no longer holds. If half or more have not been run, it is not settled "
+    "here; if fewer have not been run, it holds in part at most, and is not settled where it would no longer hold."
 )
 
 

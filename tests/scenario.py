@@ -27,12 +27,15 @@ class Scenario:
         self.record("version", metadata.version(PACKAGES[tool]))
         self.versions: list[str] = []
 
-    def obvious(self, *code: Any, success: bool, **observed: Any) -> None:
-        """Record what the code that one writes first does; `success` is what the run's own state says of it."""
-        self._record("obvious", code, success=success, **observed)
+    def obvious(self, *code: Any, success: bool, own_code: str = "", **observed: Any) -> None:
+        """Record what the code that one writes first does.
+
+        `success` is what the run's own state says of it; `own_code` names a mechanism that the tool does not have.
+        """
+        self._record("obvious", code, success=success, own_code=own_code, **observed)
 
     def idiom(self, *code: Any, success: bool, own_code: str = "", **observed: Any) -> None:
-        """Record what the tool's best users write; `own_code` names a mechanism that the tool does not have."""
+        """Record what the tool's best users write."""
         self._record("idiom", code, success=success, own_code=own_code, **observed)
 
     def finding(self, sentence: str) -> None:
@@ -40,7 +43,7 @@ class Scenario:
         self.record("finding", sentence)
         self.versions.append("finding")
 
-    def _record(self, version: str, code: tuple[Any, ...], success: bool, own_code: str = "", **observed: Any) -> None:
+    def _record(self, version: str, code: tuple[Any, ...], success: bool, own_code: str, **observed: Any) -> None:
         expected = self.text["answers"] | self.text["facts"]
         if wrong := set(expected) ^ set(observed):
             raise KeyError(f"{version}: {', '.join(sorted(wrong))} missing or unknown, expected {', '.join(expected)}")

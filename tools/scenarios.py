@@ -106,22 +106,28 @@ def merge(kept: Evidence, recorded: Evidence) -> Evidence:
 
 
 def grade(scenario: Scenario, cell: dict[str, Any]) -> str:
-    """*by default* if the obvious code gives all that is wanted; if the idiom does, by whether it takes own code."""
-    gives_all = {
-        version: all(cell[version]["answers"][name] for name in scenario.text["wanted"])
-        for version in VERSIONS
-        if version in cell
-    }
-    if gives_all["obvious"]:
-        return "by default"
-    if gives_all.get("idiom"):
-        return "with your own code" if cell["idiom"]["own_code"] else "with its idiom"
-    return "not possible"
+    """Which code gives all that is wanted: the obvious one, else the idiom, else one that takes code of your own."""
+    giving = [version for version in VERSIONS if version in cell and not missed(scenario, cell[version])]
+    without_own_code = [version for version in giving if not cell[version]["own_code"]]
+    if without_own_code:
+        return {"obvious": "by default", "idiom": "with its idiom"}[without_own_code[0]]
+    return "with your own code" if giving else "not possible"
+
+
+def missed(scenario: Scenario, version: dict[str, Any]) -> list[str]:
+    """The wanted answers that are no."""
+    return [name for name in scenario.text["wanted"] if not version["answers"][name]]
+
+
+def last(cell: dict[str, Any]) -> dict[str, Any]:
+    """The best version that was run: the idiom, or the obvious code where there is no other."""
+    version: dict[str, Any] = cell.get("idiom", cell["obvious"])
+    return version
 
 
 def is_trap(scenario: Scenario, cell: dict[str, Any]) -> bool:
     """Whether the obvious code misses something that is wanted while its run says success."""
-    return cell["obvious"]["success"] and grade(scenario, cell) != "by default"
+    return cell["obvious"]["success"] and bool(missed(scenario, cell["obvious"]))
 
 
 def disagreements() -> list[str]:

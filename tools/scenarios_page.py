@@ -5,25 +5,28 @@ import tomllib
 from typing import Any
 
 from shared.settings import ROOT
-from tools.scenarios import TOOLS, VERSIONS, Evidence, Scenario, grade, kept, legend, scenarios, sign, words
+from tools.scenarios import TOOLS, VERSIONS, Evidence, Scenario, grade, kept, last, legend, scenarios, sign, words
 
 SETTINGS = ROOT / "tests" / "live" / "settings.toml"
 
 
 def grades() -> str:
-    """The README's tables of grades, one a topic: scenarios across, tools down, each sign linked to its test."""
+    """The README's table of grades: topic by topic its scenarios across, tools down, each sign linked to its test."""
     evidence, topics = kept(), itertools.groupby(scenarios(), key=lambda scenario: scenario.topic)
-    return "\n".join(topic_table(topic, list(found), evidence) for topic, found in topics) + f"\n{legend()}.\n"
+    rows = [row for topic, found in topics for row in topic_rows(topic, list(found), evidence)]
+    width = max(map(len, rows))
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    return table_of([rows[0], ["---"] * width, *rows[1:]]) + f"\n{legend()}.\n"
 
 
-def topic_table(topic: str, found: list[Scenario], evidence: Evidence) -> str:
+def topic_rows(topic: str, found: list[Scenario], evidence: Evidence) -> list[list[str]]:
     titles = [f"[{each.id}](docs/scenarios.md#{each.id.lower()}) {each.text['title']}" for each in found]
-    rows = [[topic.replace("_", " ").capitalize(), *titles], ["---"] * (len(found) + 1)]
+    rows = [[f"**{topic.replace('_', ' ').capitalize()}**", *titles]]
     for tool in TOOLS:
         cells = [(each, evidence.get(each.id, {}).get(tool)) for each in found]
         signs = [f"[{sign(each, cell)}]({each.test(tool).relative_to(ROOT)})" if cell else "" for each, cell in cells]
         rows.append([tool.capitalize(), *signs])
-    return table_of(rows)
+    return rows
 
 
 def page() -> str:
@@ -46,9 +49,10 @@ table is the author's.
 *Live* runs have the tool's servers and processes on one machine with two cores; *in process* is `dag.test()`, a flow
 that is called, or `execute_in_process`. Prefect's thread pool runs two tasks at a time there, the other two run one.
 Seconds are those of one run on one machine; `make scenario R4 RUN=1` measures them on yours. All three tools keep their
-records in SQLite here: where Airflow's API answers 500, or Prefect's 503, as the file is locked, the tests ask again.
-Prefect's server gives up an event after four looks at a locked file, and an automation then misses it; where a test of
-automations failed and the server had given one up meanwhile, it runs again.
+records in SQLite here, except on the clusters of S2 and S3: where Airflow's API answers 500, or Prefect's 503, as the
+file is locked, the tests ask again. Prefect's server gives up an event after four looks at a locked file, and an
+automation then misses it, or a report comes a minute late; a test of automations that fails runs again if the server
+says that its file was locked meanwhile.
 """
 
 
@@ -78,8 +82,8 @@ def section(scenario: Scenario, cells: dict[str, dict[str, Any]]) -> str:
 def told(scenario: Scenario, tool: str, cell: dict[str, Any]) -> str:
     """Grade and finding of a tool in one line."""
     head = f"{sign(scenario, cell)} **{tool.capitalize()} {cell['version']}**, {grade(scenario, cell)}"
-    own_code = cell.get("idiom", {}).get("own_code")
-    return f"{head}: {cell['finding']}" + (f" Own code: {own_code}" if own_code else "")
+    own = last(cell)["own_code"]
+    return f"{head}: {cell['finding']}" + (f" Own code: {own}" if own else "")
 
 
 def changed_settings() -> str:

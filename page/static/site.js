@@ -57,7 +57,7 @@ const search = () => {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   found.hidden = words.length === 0;
   const titled = ENTRIES.filter((entry) => matches(entry.title, words));
-  const others = ENTRIES.filter((entry) => !titled.includes(entry) && matches(`${entry.title} ${entry.text}`, words));
+  const others = ENTRIES.filter((entry) => !titled.includes(entry) && matches(`${entry.title} ${entry.text} ${entry.words}`, words));
   const links = [...titled, ...others].slice(0, 12).map((entry) => {
     const link = document.createElement("a");
     const more = document.createElement("small");

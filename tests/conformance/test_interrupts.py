@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from shared.runtime import guard, records
 from shared.runtime.records import differences
 from shared.settings import Settings
-from tests.conformance.test_conformance import aliases, versions
+from tests.conformance.test_conformance import FEW, aliases, versions
 from tests.conftest import TOOL
 from tests.faults import Kill
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 # The command's own limit is 5 s; a machine on which other tests run takes longer for everything.
 SECONDS = 20
-COMMAND = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--min-rows", "100", "--source"]
+COMMAND = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--min-rows", "100", "--families", *FEW, "--source"]
 
 
 def interrupted(source: Path, kill: Kill, twice: bool = False) -> str:
@@ -74,7 +74,7 @@ def test_runs_that_are_killed_or_interrupted_change_nothing_and_the_next_one_wor
     both: SimpleNamespace, source: Path, tmp_path: Path
 ) -> None:
     """Killed as it trains; interrupted in the first, a middle and the last stage, there twice."""
-    both.plain(min_rows=1000), both.tool(min_rows=1000)  # one airport has as many
+    both.plain(families=FEW, min_rows=1000), both.tool(families=FEW, min_rows=1000)  # one airport has as many
     kill, settings = Kill(tmp_path), Settings(tool=TOOL)
     before = aliases(settings)
     kill.at("shared.stages.train:split")
@@ -88,7 +88,7 @@ def test_runs_that_are_killed_or_interrupted_change_nothing_and_the_next_one_wor
         kill.at(function, number)
         check_stopped(interrupted(source, kill, twice), settings)  # the killed run is over by then, too
         assert aliases(settings) == before
-    plain, tool = both.plain(), both.tool()
+    plain, tool = both.plain(families=FEW), both.tool(families=FEW)
     assert differences(plain, tool) == []
     assert aliases(settings) == {"champion": "2", "previous": "1"}
     assert versions(settings) == 2

@@ -284,7 +284,7 @@ def started(
     components = [*(kept_up(component, folder) for component in ui.COMPONENTS), "wait"]
     command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
     health = f"{url}/api/v2/monitor/health"
-    with server(command, health, folder / "airflow.log", environment, seconds=240) as process:
+    with server(command, health, folder / "airflow.log", environment) as process:
         engine = Engine(url, folder, process.pid)
         until(lambda: engine.get("monitor/health")["scheduler"]["status"] == "healthy")
         yield engine

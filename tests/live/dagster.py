@@ -266,7 +266,7 @@ def started(folder: Path, env: dict[str, str], locations: dict[str, Path]) -> It
     dev = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", *where]
     with (
         dg.DagsterInstance.from_config(str(home)) as instance,
-        server(dev, f"{url}/server_info", folder / "engine.log", env, seconds=240) as guard,
+        server(dev, f"{url}/server_info", folder / "engine.log", env) as guard,
     ):
         engine = Engine(url, instance, guard.pid)
         until(engine.has_loaded)

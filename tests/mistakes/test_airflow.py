@@ -14,7 +14,7 @@ from tests.mistakes import HERE, Mistake, Seen, python, shortened, timed
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 IMPORT_ERROR = (
     "the file's import error, in `airflow dags list-import-errors --local` at once; in the web UI when Airflow next "
-    "looks for new files, each {} s by default"
+    "reads it: by default a new file within {} s, a changed one within {} s"
 )
 RAISED = "the exception with which `dag.test()` ends"
 LOG = "the task's log"
@@ -61,7 +61,8 @@ class Airflow:
 def import_error() -> str:
     from airflow.configuration import conf
 
-    return IMPORT_ERROR.format(conf.get_default_value("dag_processor", "refresh_interval"))
+    asked = ("refresh_interval", "min_file_process_interval")
+    return IMPORT_ERROR.format(*(conf.get_default_value("dag_processor", name) for name in asked))
 
 
 @pytest.fixture

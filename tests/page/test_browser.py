@@ -120,6 +120,8 @@ def test_search_finds_and_leads_there_by_the_keyboard_alone(browser: Page, folde
     browser.keyboard.press("ArrowDown")
     browser.keyboard.press("Enter")
     expect(browser.get_by_role("heading", level=1)).to_have_text("R4 Hung task")
+    browser.get_by_role("searchbox").fill("leaderboard")  # only in the reason why O7 is asked
+    expect(browser.locator("#found")).to_contain_text("O7")
     browser.get_by_role("searchbox").fill("no such word anywhere")
     expect(browser.locator("#found")).to_have_text("Nothing found.")
     browser.keyboard.press("Escape")

@@ -91,13 +91,6 @@ def test_says_with_which_versions_when_and_where(tmp_path: Path, monkeypatch: py
     assert "Up to a width of 7 each point is the median of 5 runs" in drawn(tmp_path, monkeypatch)["fan-out"].text
 
 
-def test_a_caveat_kept_with_the_figures_stands_beside_those_of_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "a caveat" not in drawn(tmp_path, monkeypatch)["start-up"].text
-    assert drawn(tmp_path, monkeypatch, caveat="This is a caveat.")["start-up"].text.endswith("This is a caveat.")
-
-
 def test_marks_the_figures_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for chart in drawn(tmp_path, monkeypatch, machine=BENCH["machine"] | {"id": "another"}).values():
         assert chart.text.startswith("Not measured on the machine that wrote this page. ")

@@ -84,7 +84,7 @@ def test_the_reason_names_what_confirms_what_contradicts_and_what_is_missing() -
     )
     assert found.scenarios == ["R1", "R2"]
     assert found.by_tool["prefect"] == "by default: R1; not possible: R2."
-    assert "the grade of Prefect is better than that of every other tool" in found.rule
+    assert "the grade of Prefect is better than that of both Airflow and Dagster" in found.rule
 
 
 def test_a_scenario_that_one_tool_lacks_is_missing() -> None:
@@ -98,7 +98,8 @@ def test_a_scenario_that_one_tool_lacks_is_missing() -> None:
 def test_what_a_tool_alone_can_do_is_told_also_if_the_grade_does_not_hang_on_it() -> None:
     recorded = evidence(R1=(IDIOM, IDIOM, IDIOM))
     recorded["R1"]["prefect"] = cell(IDIOM, extra=True)
-    assert "Prefect alone: yes to “Does it shine?” (R1)" in judged(CLAIM, [scenario("R1")], recorded).reason
+    told = "of Prefect alone, without own code, the answer is yes to “Does it shine?” (R1)"
+    assert told in judged(CLAIM, [scenario("R1")], recorded).reason
     recorded["R1"]["airflow"] = cell(IDIOM, extra=True)
     assert "shine" not in judged(CLAIM, [scenario("R1")], recorded).reason
 
@@ -169,3 +170,8 @@ def test_the_claims_of_the_page() -> None:
         assert set(each.by_tool) == set(TOOLS)
         assert re.fullmatch(r"[A-Z].*\.", each.reason), each.reason
         assert not re.search(r"[{}]", each.rule), each.rule
+
+
+def test_a_claim_about_one_answer_says_which() -> None:
+    found = judge(CLAIM | {"scenarios": ["R1.works"]}, R1=(IDIOM, DEFAULT, IDIOM))
+    assert "Of R1 only one answer counts here: “Does it work?”." in found.reason

@@ -8,7 +8,7 @@ import pytest
 from page import grades
 from page.counts import RULE
 from page.needs import TEXTS, Need, answered, needs
-from tests.page.made_up import DEFAULT, IDIOM, NO, OWN, cell, evidence, scenario
+from tests.page.made_up import DEFAULT, IDIOM, NO, OWN, cell, evidence, scenario, version
 from tools.scenarios import SIGNS, TOOLS, Evidence, kept, scenarios
 
 WRITTEN = tomllib.loads(TEXTS.read_text("utf-8"))["need"]
@@ -26,6 +26,17 @@ def test_a_sentence_for_each_grade() -> None:
     assert found["prefect"].sentence == "With its idiom. The obvious code: “Does it work?” No."
     assert found["dagster"].sentence == "With your own code: A crutch."
     assert need(evidence(R1=(NO, NO, NO))).answers["airflow"].sentence == "Not possible. “Does it work?” No."
+
+
+def test_obvious_code_with_a_mechanism_of_your_own_is_not_by_default() -> None:
+    recorded = evidence(R1=(DEFAULT, DEFAULT, DEFAULT))
+    for tool in ("prefect", "dagster"):
+        recorded["R1"][tool]["obvious"]["own_code"] = "A crutch."
+    recorded["R1"]["prefect"]["idiom"] = version(works=True, extra=False)
+    found = need(recorded).answers
+    assert [each.sign for each in found.values()] == ["●", "◐", "○"]
+    assert found["prefect"].sentence == "With its idiom. The obvious code: It takes code of your own: A crutch."
+    assert found["dagster"].sentence == "With your own code: A crutch."
 
 
 def test_a_trap_is_told() -> None:
@@ -73,9 +84,16 @@ def test_facts_and_further_answers_stand_beside_the_grade_as_recorded() -> None:
 
 
 def test_code_is_counted_and_gets_no_sign() -> None:
-    found = answered({"id": "n", "text": "Little code"}, [], {})
+    found = answered({"id": "n", "text": "Little code", "measure": "code"}, [], {})
     assert found.rule == RULE
     assert all(each.sign == "" and "lines in" in each.sentence for each in found.answers.values())
+
+
+def test_cost_of_a_task_is_what_the_benchmark_has_and_gets_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("page.needs.bench", lambda: {"fan_out": {"airflow": {"1000": 0.25}}})
+    found = answered({"id": "n", "text": "Small tasks", "measure": "task"}, [], {}).answers
+    assert (found["airflow"].sign, found["airflow"].sentence) == ("", "250 ms a task.")
+    assert found["prefect"].sentence == "Not measured yet; make bench does so."
 
 
 @pytest.mark.parametrize("text", WRITTEN, ids=lambda text: text["id"])

@@ -22,7 +22,7 @@ from shared.settings import Settings
 from tests.faults import Kill
 from tests.live.airflow import Engine, Run, conf
 from tests.live.watch import until
-from tests.pages.browser import page
+from tests.pages.browser import Browser, leave
 from tests.pages.ui import ui
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -102,27 +102,28 @@ def nothing_runs_in_mlflow(settings: Settings) -> bool:
     return not tracking.client(settings).search_runs([tracking.experiment_id(settings)], running)
 
 
-def test_form_starts_a_run_on_the_default_data(place: SimpleNamespace, tmp_path: Path) -> None:
-    with page(tmp_path) as shown:
+def test_form_starts_a_run_on_the_default_data(place: SimpleNamespace, tmp_path: Path, chromium: Browser) -> None:
+    with chromium.page(tmp_path) as shown:
         started = trigger(shown, place)
-        expect(shown.get_by_text("Success", exact=True).first).to_be_visible()
+        address = leave(shown)
         assert place.engine.wait(started) == "success"
-        shown.reload()
+        shown.goto(address)
+        expect(shown.get_by_text("Success", exact=True).first).to_be_visible()
         expect(shown.get_by_text("2013-06: promote")).to_be_visible()  # the note
     success = records.path_of_success("airflow", "2013-06", place.home)
     assert json.loads(success.read_text())["run_id"] == started.run_id
 
 
-def test_bad_month_in_the_form_gets_a_message(place: SimpleNamespace, tmp_path: Path) -> None:
+def test_bad_month_in_the_form_gets_a_message(place: SimpleNamespace, tmp_path: Path, chromium: Browser) -> None:
     before = place.engine.runs(DAG)
-    with page(tmp_path) as shown:
+    with chromium.page(tmp_path) as shown:
         press_trigger(shown, place, "2013-13", DEFAULTS)
         expect(shown.get_by_role("dialog")).to_contain_text("'2013-13' does not match")
     assert place.engine.runs(DAG) == before
 
 
-def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
-    with page(tmp_path) as shown:
+def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: Run, tmp_path: Path, chromium: Browser) -> None:
+    with chromium.page(tmp_path) as shown:
         shown.goto(f"{place.url}/dags/{DAG}/runs/{quote(run.run_id)}")
         expect(shown.get_by_text("Partition Key").locator("..")).to_contain_text("2013-06")
         expect(shown.get_by_role("link", name="MLflow")).to_have_attribute("href", re.compile("/runs/[0-9a-f]+"))
@@ -147,12 +148,14 @@ def test_pages_show_what_the_run_has_made(place: SimpleNamespace, run: Run, tmp_
             expect(shown.locator(".react-flow").get_by_text(asset, exact=True)).to_be_attached()
 
 
-def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
+def test_tour_of_the_pages_asks_nothing_outside_this_machine(
+    place: SimpleNamespace, run: Run, tmp_path: Path, chromium: Browser
+) -> None:
     dag_tabs = ("", "/runs", "/tasks", "/calendar", "/backfills", "/events", "/code", "/details", "/tasks/train")
     run_tabs = ("", "/events", "/code", "/details", "/plugin/report", "/tasks/evaluate")
     lists = ("dags", "dag_runs", "task_instances", "assets", "xcoms", "pools", "plugins", "variables", "connections")
     paths = [f"dags/{DAG}{tab}" for tab in dag_tabs] + [f"dags/{DAG}/runs/{quote(run.run_id)}{tab}" for tab in run_tabs]
-    with page(tmp_path) as shown:
+    with chromium.page(tmp_path) as shown:
         for path in ("", *paths, *lists, "providers", "events", "jobs", "required_actions"):
             shown.goto(f"{place.url}/{path}")
             shown.wait_for_load_state("networkidle")
@@ -160,9 +163,11 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(place: SimpleNamesp
         shown.goto(f"{place.url}/docs")
 
 
-def test_run_stopped_in_the_page_ends_within_seconds(place: SimpleNamespace, run: Run, tmp_path: Path) -> None:
+def test_run_stopped_in_the_page_ends_within_seconds(
+    place: SimpleNamespace, run: Run, tmp_path: Path, chromium: Browser
+) -> None:
     before = registry.aliases(place.small)
-    with page(tmp_path) as shown:
+    with chromium.page(tmp_path) as shown:
         started = trigger(shown, place, "2013-03")
         until(lambda: trained(place, started, "running"))
         shown.get_by_role("button", name="Mark Dag Run as").click()
@@ -182,13 +187,13 @@ def test_run_stopped_in_the_page_ends_within_seconds(place: SimpleNamespace, run
 
 @pytest.mark.parametrize("start", [trigger, materialize])
 def test_killed_in_mid_fan_out_a_run_started_in_any_way_loses_no_candidate(
-    start: Callable[[Page, SimpleNamespace], Run], place: SimpleNamespace, tmp_path: Path
+    start: Callable[[Page, SimpleNamespace], Run], place: SimpleNamespace, tmp_path: Path, chromium: Browser
 ) -> None:
-    with page(tmp_path) as shown:
+    with chromium.page(tmp_path) as shown:
         run = start(shown, place)
-        until(lambda: len(trained(place, run)) > 1)
-        place.kill.at("shared.stages.train:split")
-        assert place.engine.wait(run) == "success"
+    until(lambda: len(trained(place, run)) > 1)
+    place.kill.at("shared.stages.train:split")
+    assert place.engine.wait(run) == "success"
     assert sorted(task["try_number"] for task in trained(place, run)) == [1] * 8 + [2]
 
 
@@ -203,14 +208,14 @@ def test_runs_interrupted_in_the_terminal_are_over_when_the_ui_comes_up(place: S
     assert place.engine.state(run) == "success"
 
 
-def test_command_shows_its_run_in_the_ui_that_is_up(place: SimpleNamespace, tmp_path: Path) -> None:
+def test_command_shows_its_run_in_the_ui_that_is_up(place: SimpleNamespace, tmp_path: Path, chromium: Browser) -> None:
     env = {**os.environ, "TRIPTYCH_HOME": str(place.home)}
     done = subprocess.run(command(place.small), env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"^(\w+)(?: \S+)?: success, [\d.]+ s$", done.stdout, re.M) == [
         "ingest", "validate", "features", "plan", *["train"] * 9, "evaluate"
     ]  # fmt: skip
-    with page(tmp_path) as shown:
+    with chromium.page(tmp_path) as shown:
         shown.goto(re.search(r"http://\S+/runs/\S+", done.stdout)[0])
         expect(shown.get_by_text("Success").first).to_be_visible()
         expect(shown.get_by_role("heading", name="2013-06__")).to_be_visible()

@@ -58,6 +58,6 @@ def test_d8_eleven_hundred_instances(scenario: Scenario) -> None:
     )
     scenario.finding(
         f"All {len(instances):,} steps run in one process and the fan-in gets {gathered:,} results: Dagster sets no "
-        f"limit. "
+        f"limit. (The run's record is in memory here; in SQLite, where it is else, it takes longer.) "
         "(The multiprocess executor, which runs launched jobs by default, starts a process for each step.)"
     )

@@ -1,18 +1,14 @@
 """Airflow's provider sends all of it, if the assets' URIs are of a scheme that it knows."""
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from airflow.listeners import hookimpl
+import pytest
 from airflow.sdk import Asset, dag, task
 
-from shared.settings import ROOT
 from tests.lineage.l3_openlineage import ERROR, answers
-from tests.live.airflow import InProcess
+from tests.live.airflow import CHANGED, started
+from tests.live.watch import until
 from tests.openlineage import read_events, to_file
 from tests.scenario import Scenario
 
@@ -36,39 +32,29 @@ def obvious() -> None:
     model(features())
 
 
-obvious_dag = obvious()
+obvious()
 
 
-@hookimpl
-def on_task_instance_running(task_instance: Any) -> None:
-    """In the scheduler's place, as `dag.test()` does not say that a Dag run begins."""
-    if task_instance.task_id == "features":
-        from airflow_impl.openlineage_events import tell_start
-
-        tell_start(obvious_dag, task_instance.run_id)
-
-
-def run_both() -> None:
-    from airflow.sdk.listener import get_listener_manager
-
-    get_listener_manager().add_listener(sys.modules[__name__])
-    states = [obvious_dag.test(run_conf={"late": late}).state for late in (1, 0)]
-    print("states", *states)
-
-
-def test_l3_openlineage(in_process: InProcess, tmp_path: Path, scenario: Scenario) -> None:
-    """In a process of its own: Airflow looks for the variables when it loads its plugins."""
-    command = [sys.executable, "-c", f"from {__name__} import run_both; run_both()"]
-    env = os.environ | to_file(tmp_path / "log")
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-    states = re.findall("^states (.*) (.*)$", done.stdout, re.M)
-    assert states == [("success", "failed")], done.stdout + done.stderr
-    told = answers(read_events(tmp_path / "log"))
+@pytest.mark.live
+@pytest.mark.own_engine
+def test_l3_openlineage(tmp_path: Path, scenario: Scenario) -> None:
+    folder, log = tmp_path / "engine", tmp_path / "log"
+    folder.mkdir()
+    with started(folder, CHANGED | to_file(log), dags=Path(__file__)) as live:
+        states = [live.wait(live.start("l3_obvious", {"late": late})) for late in (1, 0)]
+        until(lambda: sorted(told_of_runs(log)) == ["COMPLETE", "FAIL", "START", "START"])
+        told = answers(read_events(log))
+    assert states == ["success", "failed"]
     assert told["graph"] == "source → features, features → model"
-    scenario.obvious(obvious, success=states[0][0] == "success", **told)
+    scenario.obvious(obvious, success=states[0] == "success", **told)
     scenario.finding(
-        f"The official provider, switched on by the standard variables alone, tells {told['graph']}, with "
-        f"{told['broken_rules']} breaches of the standard; assets whose URI is of a scheme that no provider knows it "
-        f"drops without a word. That a Dag run begins only a scheduler says, in whose place the test does it here. In "
-        f"a process that has used polars it must send from a thread (execute_in_thread), as its fork would hang."
+        f"The official provider, switched on by OpenLineage's standard variables alone, sends events that connect "
+        f"{told['graph']} and break {told['broken_rules']} rules of the standard. It drops without a word the assets "
+        "whose URI has a scheme that no provider knows. In a process that has used polars events must be sent from a "
+        "thread (execute_in_thread), as a fork of it would hang."
     )
+
+
+def told_of_runs(log: Path) -> list[str]:
+    """The types of the events that are of a Dag run, not of a task."""
+    return [event["eventType"] for event in read_events(log) if event["job"]["name"] == "l3_obvious"]

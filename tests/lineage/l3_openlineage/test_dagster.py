@@ -73,7 +73,7 @@ def test_l3_openlineage(tmp_path: Path, scenario: Scenario) -> None:
         **told,
     )
     scenario.finding(
-        f"The package's storage sends events that tell {plain['graph']} and break {plain['broken_rules']} rules: all "
-        f"assets of a run share its run id, and none names a parent or an error; its adapter, fed from the event log, "
-        f"tells {told['graph']}."
+        f"The package's storage sends events that connect {plain['graph']} and break {plain['broken_rules']} rules of "
+        "the standard: all assets of a run share one run id, and no event names a parent or an error. The package's "
+        f"adapter, fed from the event log, sends events that connect {told['graph']}."
     )

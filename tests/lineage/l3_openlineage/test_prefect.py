@@ -56,6 +56,7 @@ def test_l3_openlineage(results: Path, tmp_path: Path, scenario: Scenario) -> No
     scenario.obvious(obvious, **plain)
     scenario.idiom(idiom, translate, own_code="A translator from Prefect's events to OpenLineage's.", **told)
     scenario.finding(
-        f"Prefect itself sends none, whatever the standard variables say; translated from its events they break "
-        f"{told['broken_rules']} rules and tell {told['graph']}. Of a try that is tried again it keeps no error."
+        "Prefect sends no OpenLineage events, whatever the standard variables say. Those translated from its own "
+        f"events connect {told['graph']} and break {told['broken_rules']} rules of the standard. The error of an "
+        "attempt that is tried again is missing, as Prefect does not keep it."
     )

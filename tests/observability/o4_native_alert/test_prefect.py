@@ -52,7 +52,7 @@ def leads_to_failed(url: str, run: UUID) -> bool:
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
-@prefect.again_if_an_event_was_lost
+@prefect.again_if_the_database_was_locked
 def test_o4_native_alert(results: Any, scenario: Scenario) -> None:
     with webhook(refused=1) as hook, prefect.automation("o4", failed(), tell(hook.url)):
         states = [obvious(fails, return_state=True) for fails in (True, True, False)]

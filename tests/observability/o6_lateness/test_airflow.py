@@ -100,7 +100,7 @@ def test_o6_lateness(live: Engine, scenario: Scenario, tmp_path: Path) -> None:
         success=success, least=limit, **by_both,
     )  # fmt: skip
     scenario.finding(
-        f"The scheduler tells as soon as a run's deadline has passed: of one that is still queued, too, and "
-        f"{'also' if by_deadline['failed'] else 'not'} of one that has failed in time. Of a run that nobody has asked "
-        f"for it knows no deadline: that takes a second Dag, which looks whether the first one has run."
+        "The scheduler sends an alert as soon as a run's deadline has passed, also when the run is still queued, and "
+        f"{'also' if by_deadline['failed'] else 'not'} when it has failed in time. A run that nobody has asked for has "
+        "no deadline: to notice that takes a second Dag, which looks whether the first one has run."
     )

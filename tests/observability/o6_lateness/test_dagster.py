@@ -109,8 +109,9 @@ def test_o6_lateness(live: Engine, scenario: Scenario, tmp_path: Path) -> None:
     scenario.obvious(obvious, success=success, least=limit, **by_policy)
     scenario.idiom(idiom, obvious, success=success, least=limit, **by_automation)
     scenario.finding(
-        f"A freshness policy belongs to an asset: a minute after it was made last, the UI shows it as failing, whether "
-        f"a run is late, has failed, waits or was never asked for ({', '.join(sorted(stale))}); of itself the open "
-        f"source version sends nothing. An asset with the automation condition `freshness_failed` does, once for each. "
-        f"That a run takes long, before its data are late, only a sensor of one's own would tell."
+        "A freshness policy belongs to an asset, not to a run: a minute after the asset was last made, the UI shows it "
+        "as failing, whether its run takes too long, has failed, waits or was never asked for (noticed: "
+        f"{', '.join(sorted(stale))}). The open source version sends no message by itself; an asset with the "
+        "automation condition `freshness_failed` does, once for each. That a run takes long while its data are still "
+        "fresh, only a sensor of your own would notice."
     )

@@ -93,7 +93,7 @@ def asked_for() -> UUID:
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
-@prefect.again_if_an_event_was_lost
+@prefect.again_if_the_database_was_locked
 def test_o6_lateness(results: Any, scenario: Scenario, tmp_path: Path) -> None:
     (tmp_path / "obvious").mkdir()
     by_run, by_period = observe([obvious(LIMIT)], tmp_path / "obvious"), observe(idiom(LIMIT), tmp_path)
@@ -101,9 +101,9 @@ def test_o6_lateness(results: Any, scenario: Scenario, tmp_path: Path) -> None:
     scenario.obvious(obvious, tell, **by_run)
     scenario.idiom(idiom, tell, **by_period)
     scenario.finding(
-        "A proactive automation acts when no event tells of a run's end within the limit: counted from Running it "
-        "tells of the late run only, from Scheduled also of one that no worker takes up. One that awaits a completed "
-        "run in each period tells that none has come at all, again in each period. "
-        f"(A server also marks a run as Late {late_after} s after it was due, unless it is started without that "
-        f"service, as here.)"
+        "A proactive automation acts when no event says within the limit that a run has ended. Counted from Running "
+        "it notices the run that takes too long; counted from Scheduled, also the run that no worker picks up. One "
+        "that expects a completed run in each period notices that none was asked for, again in each period. (The "
+        f"server itself marks a run as Late {late_after} s after it was due, unless it is started without that "
+        "service, as here.)"
     )

@@ -62,7 +62,7 @@ def test_r12_crash_counts_as_a_try(live: Engine, tmp_path: Path, scenario: Scena
     scenario.obvious(crash, r12_obvious, **obvious)
     scenario.idiom(crash, r12_idiom, **idiom)
     scenario.finding(
-        f"The step is started {obvious['attempts'][0]} times; then the daemon's run retries (one here, none by "
-        f"default) launch the run again, {obvious['starts']} starts in all, although they are told to leave failed "
-        f"steps alone; with the tag dagster/max_retries: 0 there are {idiom['starts']}."
+        f"The step is started {obvious['attempts'][0]} times. Then the daemon's run retries (one here, none by "
+        f"default) launch the run again, {obvious['starts']} starts in all, although retry_on_asset_or_op_failure is "
+        f"off; with the tag dagster/max_retries: 0 there are {idiom['starts']} starts."
     )

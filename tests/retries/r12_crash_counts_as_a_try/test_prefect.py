@@ -38,7 +38,7 @@ def after(file: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
-@prefect.again_if_an_event_was_lost
+@prefect.again_if_the_database_was_locked
 def test_r12_crash_counts_as_a_try(tmp_path: Path, scenario: Scenario) -> None:
     plain = observe(crash_obvious, tmp_path / "obvious")
     with prefect.rerun_crashed("crash-idiom", retries=2):
@@ -49,9 +49,9 @@ def test_r12_crash_counts_as_a_try(tmp_path: Path, scenario: Scenario) -> None:
     scenario.obvious(crash_obvious, crash, **plain)
     scenario.idiom(crash_idiom, prefect.rerun_crashed, **rerun)
     scenario.finding(
-        f"The retries of task and flow die with the process: started {plain['starts']} time, then "
-        f"{plain['run_state']}; an automation that schedules a run again if its run count is 1 or 2 made it "
-        f"{rerun['starts']} starts, then {rerun['run_state']}."
+        f"The retries of task and flow die with the process: it was started {plain['starts']} time, then the run was "
+        f"{plain['run_state']}. With an automation that schedules a run again if its run count is 1 or 2 it was "
+        f"started {rerun['starts']} times, then the run was {rerun['run_state']}."
     )
 
 

@@ -104,6 +104,6 @@ def test_r4_hung_task(live: Engine, tmp_path: Path, scenario: Scenario) -> None:
     )
     scenario.finding(
         f"execution_timeout ended the Python wait after {seconds['wait']} s, but the call into C was still "
-        f"{states['c_call']} after {IN_TIME.seconds} s; with dagrun_timeout the run is {run_states['run']} and its "
-        f"tasks are {run_states['c_call']}, and of the two processes {' and '.join(run_left) or 'none'} was left."
+        f"{states['c_call']} after {IN_TIME.seconds} s. With dagrun_timeout the run was {run_states['run']} and its "
+        f"tasks were {run_states['c_call']}; of their processes {' and '.join(run_left) or 'none'} was left."
     )

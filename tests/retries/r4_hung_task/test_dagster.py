@@ -103,8 +103,8 @@ def test_r4_hung_task(live: Engine, scenario: Scenario) -> None:
         left_running=", ".join(map(str, own_left)) or "nothing",
     )  # fmt: skip
     scenario.finding(
-        f"Dagster has no limit for a step; dagster/max_runtime ends the run that waits after "
-        f"{seconds['wait, run limit']} s, and the run that is in C after {seconds['call_c, run limit']} s in the "
-        f"record only: still running was {', '.join(left) or 'nothing'}; a process of one's own can be killed in both "
-        f"cases."
+        f"Dagster has no limit for a step. Its limit for a run, dagster/max_runtime, ended the run that waits after "
+        f"{seconds['wait, run limit']} s, but the run that is in C after {seconds['call_c, run limit']} s in the "
+        f"record only (still running: {', '.join(left) or 'nothing'}). If the work has a process of its own, that can "
+        "be killed in both cases."
     )

@@ -63,11 +63,11 @@ def test_r4_hung_task(scenario: Scenario) -> None:
     own = "a process of its own for the call into C, which the task starts and the time-out's interrupt kills"
     scenario.idiom(task_limit, run_limit, hang, success=False, own_code=own, **idiom)
     scenario.finding(
-        f"In the main thread a time-out of 2 s ended a Python wait after {obvious['seconds']['wait, task limit']} s "
-        f"(task) and {obvious['seconds']['wait, run limit']} s (run), but in a thread of `.submit` or `.map` the task "
-        f"was still {obvious['states']['wait, task limit in a thread']['task']} after 15 s, and a call into C was "
-        f"{obvious['states']['C call, task limit']['task']}, too; in a process of its own the call was ended after "
-        f"{idiom['seconds']['C call in a process, task limit']} s."
+        f"A limit of 2 s ended a Python wait in the main thread after {obvious['seconds']['wait, task limit']} s (the "
+        f"task's limit) and {obvious['seconds']['wait, run limit']} s (the run's). In a thread, where `.submit` and "
+        f"`.map` run a task, it was still {obvious['states']['wait, task limit in a thread']['task']} after 15 s; so "
+        f"was a call into C ({obvious['states']['C call, task limit']['task']}), which was ended after "
+        f"{idiom['seconds']['C call in a process, task limit']} s in a process of its own."
     )
 
 

@@ -82,7 +82,7 @@ def test_r5_resume_after_a_fix(tmp_path: Path, scenario: Scenario) -> None:
             record="a new run" if resumed.parent_run_id == failed.run_id != resumed.run_id else "the same run",
         )  # fmt: skip
     scenario.finding(
-        f"Re-execution from failure starts a new run of {len(again)} steps ({', '.join(again)}) and reads the results "
-        f"of the others from the first run; after a mend of the code the resumed run, a process that imports it anew, "
-        f"is {mended.status.value} without a reload of the code location."
+        f"Re-execution from failure starts a new run of {len(again)} steps ({', '.join(again)}), which reads the "
+        "results of the others from the first run. After a mend of the code it needs no reload of the code location, "
+        f"as the new run's process imports the code anew: it ended as {mended.status.value}."
     )

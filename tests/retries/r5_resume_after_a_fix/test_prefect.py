@@ -74,10 +74,14 @@ def test_r5_resume_after_a_fix(results: Path, source: Path, tmp_path: Path, scen
     scenario.obvious(obvious, load, total, **seen["obvious"])
     scenario.idiom(idiom, load, total, **seen["idiom"])
     scenario.finding(
-        f"`prefect flow-run retry` runs the flow again with the code of now; tries of each task over both rounds: "
-        f"{seen['obvious']['attempts']} by default, {seen['idiom']['attempts']} with `persist_result=True`, when the "
-        f"finished ones are {' and '.join(sorted(cached(run)))} Cached."
+        "`prefect flow-run retry` runs the flow again, with the mended code. By default all tasks run again; with "
+        f"`persist_result=True` the finished ones ({' and '.join(sorted(cached(run)))}) are Cached. Tries over both "
+        f"rounds: {tries(seen['obvious'])}, and with `persist_result=True` {tries(seen['idiom'])}."
     )
+
+
+def tries(seen: dict[str, Any]) -> str:
+    return ", ".join(f"{task} {count}" for task, count in seen["attempts"].items())
 
 
 def fail(code: Path, version: str, url: str) -> UUID:

@@ -6,16 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from prefect import flow, task
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
 
 from shared.runtime import servers
 from shared.settings import ROOT
@@ -42,27 +38,16 @@ def wait_idiom(folder: str) -> None:
     wait_for_go(folder)
 
 
-SILENT = EventTrigger(
-    after={"prefect.flow-run.heartbeat"},
-    expect={f"prefect.flow-run.{event}" for event in ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")},
-    match={"prefect.resource.id": "prefect.flow-run.*"},
-    match_related={"prefect.resource.role": "flow", "prefect.resource.name": "wait-idiom"},
-    for_each={"prefect.resource.id"},
-    posture=Posture.Proactive,
-    threshold=1,
-    within=timedelta(seconds=45),
-)
-CRASH = ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat any more")
 CASES = ("task", "parent", "script")
 OWN_CODE = "a run's process asks the kernel to end it when its worker dies (PR_SET_PDEATHSIG)"
 
 
 @pytest.mark.live
-@pytest.mark.timeout(900)
-@prefect.again_if_an_event_was_lost
+@pytest.mark.timeout(1800)
+@prefect.again_if_the_database_was_locked
 def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     flows, url = (wait_obvious, wait_idiom), prefect.server()
-    with prefect.automation("crash what is silent", SILENT, CRASH), prefect.rerun_crashed("wait-idiom", retries=1):
+    with prefect.crash_silent("wait-idiom"), prefect.rerun_crashed("wait-idiom", retries=1):
         with prefect.worker(url, "doomed", tmp_path) as worker:
             pids = {pipeline: begin(pipeline, tmp_path / pipeline.name) for pipeline in flows}
             for case in CASES:  # only who has been heard of can fall silent
@@ -84,7 +69,7 @@ def test_r6_killed_process(tmp_path: Path, scenario: Scenario) -> None:
     assert all(rerun[f"{case}_kill_seen"] for case in CASES), rerun
     assert rerun["started_again"]
     scenario.obvious(wait_obvious, wait_for_go, **plain)
-    scenario.idiom(wait_idiom, wait_for_go, prefect.rerun_crashed, own_code=OWN_CODE, **rerun)
+    scenario.idiom(wait_idiom, wait_for_go, prefect.crash_silent, prefect.rerun_crashed, own_code=OWN_CODE, **rerun)
     scenario.finding(
         f"A worker saw its run's process die after {plain['seconds']['task']} s; with the worker dead, too, it was "
         f"{plain['states']['parent']} two minutes later, as was a script's run, and a run's process outlives its "

@@ -58,7 +58,7 @@ def test_r7_killed_in_mid_fan_out(live: Engine, scenario: Scenario) -> None:
         retried_by=f"the scheduler, {' and '.join(map(str, fired.values()))} time",
     )
     scenario.finding(
-        f"Whether its process or its supervisor was killed, only the second candidate was tried again "
+        f"Whether the second candidate's process or its supervisor was killed, only that candidate was tried again "
         f"({attempts['task']['fit 1']} and {attempts['run']['fit 1']} attempts), and the fan-in got "
         f"{len(results['task'])} and {len(results['run'])} of 4 results."
     )

@@ -93,8 +93,8 @@ def test_r7_killed_in_mid_fan_out(live: Engine, tmp_path: Path, scenario: Scenar
     scenario.obvious(candidates, train, gather, r7_obvious, **obvious)
     scenario.idiom(candidates, train, gather, trained_candidates.node_def, **idiom)
     scenario.finding(
-        f"When a candidate's process dies, only that candidate is repeated; when the run's process dies, the daemon's "
+        "When a candidate's process dies, only that candidate is run again. When the run's process dies, the daemon's "
         f"retry, from failure by default, is a success with {len(obvious['results']['run'])} of {len(CANDIDATES)} "
-        f"results: the candidate that had not begun is lost. As a graph asset with the retry strategy "
-        f"FROM_ASSET_FAILURE it has {len(idiom['results']['run'])}, and trains all of them again."
+        "results: the candidate that had not begun is lost. As a graph asset with the retry strategy "
+        f"FROM_ASSET_FAILURE it has {len(idiom['results']['run'])} results, and all candidates are trained again."
     )

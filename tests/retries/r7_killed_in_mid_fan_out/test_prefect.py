@@ -51,7 +51,7 @@ def train_idiom(folder: str) -> int:
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
-@prefect.again_if_an_event_was_lost
+@prefect.again_if_the_database_was_locked
 def test_r7_killed_in_mid_fan_out(tmp_path: Path, scenario: Scenario) -> None:
     plain = observe(train_obvious, tmp_path / "obvious", "Crashed")
     with prefect.rerun_crashed("train-idiom", retries=1):
@@ -65,9 +65,10 @@ def test_r7_killed_in_mid_fan_out(tmp_path: Path, scenario: Scenario) -> None:
     scenario.idiom(train_idiom, fan_out, train, fan_in, prefect.rerun_crashed, **rerun)
     tries = rerun["attempts"]["task"]
     scenario.finding(
-        f"The second candidate's process is the run's, and the retries of task and flow die with it: it was retried by "
-        f"{plain['retried_by']}. With kept results and {rerun['retried_by']}, all {rerun['results']['task']} came to "
-        f"the fan-in, after {tries['first']} try of the first candidate and {tries['second']} of the second."
+        "A candidate runs in the run's own process, and the retries of task and flow die with that: retried by "
+        f"{plain['retried_by']}. With persisted results and {rerun['retried_by']}, all {rerun['results']['task']} "
+        f"results came to the fan-in, after {tries['first']} try of the first candidate and {tries['second']} of the "
+        "second."
     )
 
 

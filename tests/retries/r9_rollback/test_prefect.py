@@ -60,7 +60,8 @@ def test_r9_rollback(home: Path, source: Path, scenario: Scenario) -> None:
     assert undone["native_rollback"]
     for seen in (plain, undone):
         assert (seen["champion_serves"], seen["aliases_as_before"], seen["failure_shown"]) == (True, True, True)
-    scenario.obvious(pipeline.deploy, **plain)
+    own_code = "the deploy stage's own except clause"
+    scenario.obvious(pipeline.deploy, own_code=own_code, **plain)
     scenario.idiom(deploy_idiom, put_in_service, put_back, smoke_test, **undone)
     scenario.finding(
         f"deploy was {plain['state']} after {plain['attempts']} try and {plain['rolled_back_by']} put the aliases "
