@@ -85,11 +85,12 @@ def raise_once(number: int, frame: FrameType | None) -> None:
 
 def raise_again(ignored: "sys.UnraisableHookArgs") -> None:
     """Python drops what is raised in a destructor or a weak reference's callback: interrupt again, just after it."""
-    if ignored.exc_type is not KeyboardInterrupt:
-        return sys.__unraisablehook__(ignored)
-    requested.clear()
-    main = threading.main_thread().ident
-    threading.Timer(0.01, signal.pthread_kill, [main, signal.SIGINT]).start()
+    if ignored.exc_type is KeyboardInterrupt:
+        requested.clear()
+        main = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, [main, signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def cut_off(reader: int, seconds: float) -> None:
