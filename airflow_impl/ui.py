@@ -32,6 +32,7 @@ def variables(url: str, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",  # a busy machine takes longer than 5 s, which fails a task
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # by its heartbeat a task learns that it is to be stopped
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }

@@ -33,11 +33,9 @@ from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
-AT_ONCE = os.cpu_count() or 2
-# What needs no engine runs beside the others, one at a time: those wait for theirs half of the time, and it gives way
-# to them. What needs no orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in
-# two parts, so that the last ones end at about the same time.
-BESIDE = ("dagster shared", "dagster conformance", "airflow conformance")
+AT_ONCE = 1 + (os.cpu_count() or 2)  # one more than there are cores, as tests wait for their engines half of the time
+# What needs no orchestrator is tested once, in the smallest environment. The longest come first, with one beside them
+# that keeps a core busy, and Dagster's are in two parts, so that the last ones end at about the same time.
 IN_PROCESS = [f"tests/conformance/test_{name}.py" for name in ("conformance", "lineage", "openlineage", "traces")]
 OTHERS = [
     str(path.relative_to(ROOT))
@@ -45,6 +43,8 @@ OTHERS = [
     if str(path.relative_to(ROOT)) not in IN_PROCESS
 ]
 FILES = {
+    "prefect": [*OTHERS, "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
+    "airflow": [*OTHERS, "tests/airflow_impl", "tests/mistakes/test_airflow.py"],
     "dagster shared": [
         "tests/shared",
         "tests/page",
@@ -52,11 +52,10 @@ FILES = {
         "tests/pages/test_mlflow.py",
         "tests/pages/test_serving.py",
     ],
+    "dagster": ["tests/mistakes/test_dagster.py"],
     "dagster conformance": IN_PROCESS,
     "airflow conformance": IN_PROCESS,
-    "prefect": ["tests/conformance", "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
-    "airflow": [*OTHERS, "tests/airflow_impl", "tests/mistakes/test_airflow.py"],
-    "dagster": ["tests/mistakes/test_dagster.py"],
+    "prefect conformance": IN_PROCESS,
     "dagster others": [*OTHERS, "tests/dagster_impl"],
     "airflow pages": ["tests/pages/test_airflow.py"],
     "prefect pages": ["tests/pages/test_prefect.py"],
@@ -96,8 +95,6 @@ class Job:
         self.progress.write_text("")
         options = ["-p", "tools.pytest_progress", f"--junitxml={self.report}", f"--basetemp={SCRATCH / self.name}"]
         command = [str(python_of(self.tool)), "-m", "pytest", *self.files, *options, *arguments]
-        if self.name in BESIDE:
-            command = ["nice", "-n", "10", *command]
         self.began = time.monotonic()
         with self.report.with_suffix(".log").open("wb") as log:
             env = {"TEST_PROGRESS": str(self.progress)}
@@ -175,15 +172,13 @@ def jobs_for(tool: str | None, scenario: str | None) -> list[Job]:
 
 
 def run_all(jobs: list[Job], arguments: list[str]) -> None:
-    """Run the jobs, as many at once as there are cores and one beside them, and show what goes on."""
+    """Run the jobs, some of them at once, and show what goes on."""
     waiting, running = list(jobs), list[Job]()
     with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while waiting or running:
-            for job in list(waiting):
-                if has_room(job, running):
-                    waiting.remove(job)
-                    running.append(job)
-                    job.start(arguments)
+            while waiting and len(running) < AT_ONCE:
+                running.append(waiting.pop(0))
+                running[-1].start(arguments)
             for job in list(running):
                 ended = job.process is not None and job.process.poll() is not None
                 for event in job.look():
@@ -195,12 +190,6 @@ def run_all(jobs: list[Job], arguments: list[str]) -> None:
             if live:
                 live.update(table(jobs))
             time.sleep(0.2)
-
-
-def has_room(job: Job, running: list[Job]) -> bool:
-    """Whether the job may start: one beside the others, and of the others as many as there are cores."""
-    beside = sum(each.name in BESIDE for each in running)
-    return not beside if job.name in BESIDE else len(running) - beside < AT_ONCE
 
 
 def tell(job: Job, event: dict[str, Any]) -> None:
