@@ -1,6 +1,6 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve cluster screenshots page kubernetes-check clean
+.PHONY: help demo test test-fast test-cluster scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve cluster screenshots page kubernetes-check clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
@@ -31,6 +31,9 @@ test: $(all) ## every test, in all environments, or a part: TOOL=prefect, SCENAR
 
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
+
+test-cluster: $(all) ## the conformance suite on each tool's distributed engine, one after the other: [TOOL=airflow]
+	@$(python) -m tools.test --cluster $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw
 	@$(python) -m tools.scenarios && $(python) -m tools.mistakes && $(python) -m tools.readme && $(python) -m tools.scale

@@ -34,6 +34,10 @@ pytest_plugins = [f"tests.live.{TOOL}"]
 PASSED = pytest.StashKey[bool]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cluster", action="store_true", help="run the conformance suite on the tool's cluster")
+
+
 def pytest_unconfigure() -> None:
     SESSION_HOME.cleanup()
 

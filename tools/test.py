@@ -1,5 +1,6 @@
 """Every test, in all environments: `python -m tools.test [--tool TOOL] [--scenario ID] [pytest's arguments]`.
 
+`--cluster` runs the conformance suite instead, on each tool's distributed engine.
 Shows which test runs in each environment and each failure at once, and ends with one line over all of them.
 """
 
@@ -61,6 +62,7 @@ FILES = {
     "prefect pages": ["tests/pages/test_prefect.py"],
     "dagster pages": ["tests/pages/test_dagster.py"],
 }
+CLUSTERS = {f"{tool} cluster": ["tests/conformance/test_conformance.py"] for tool in scenarios.TOOLS}
 console = Console(highlight=False)
 
 
@@ -130,13 +132,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the tests in all environments.")
     parser.add_argument("--tool", choices=scenarios.TOOLS, help="in this tool's environment only")
     parser.add_argument("--scenario", type=str.upper, help="only the three tests of this scenario, such as R4")
+    parser.add_argument("--cluster", action="store_true", help="the conformance suite on the tools' clusters")
     chosen, arguments = parser.parse_known_args()
     jobs = jobs_for(chosen.tool, chosen.scenario)
+    if chosen.cluster:
+        jobs = [Job(name, files) for name, files in CLUSTERS.items() if chosen.tool in (None, name.split()[0])]
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     interrupt.while_waiting()
     try:
-        run_all(jobs, arguments)
+        if chosen.cluster:
+            run_all(jobs, [*arguments, "--cluster"], at_once=1)
+        else:
+            run_all(jobs, arguments)
     except KeyboardInterrupt:
         stop(jobs)
         interrupt.end("the tests were stopped")
@@ -171,12 +179,12 @@ def jobs_for(tool: str | None, scenario: str | None) -> list[Job]:
     return jobs
 
 
-def run_all(jobs: list[Job], arguments: list[str]) -> None:
+def run_all(jobs: list[Job], arguments: list[str], at_once: int = AT_ONCE) -> None:
     """Run the jobs, some of them at once, and show what goes on."""
     waiting, running = list(jobs), list[Job]()
     with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while waiting or running:
-            while waiting and len(running) < AT_ONCE:
+            while waiting and len(running) < at_once:
                 running.append(waiting.pop(0))
                 running[-1].start(arguments)
             for job in list(running):

@@ -2,7 +2,7 @@
 
 import importlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,15 +12,32 @@ import pytest
 from shared import plain
 from shared.runtime.records import RunRecord
 from shared.settings import Settings
+from tests.conformance.on_cluster import LEAD_THERE, OnCluster, on_cluster
 from tests.conftest import TOOL
 
 PlainRecords = dict[tuple[tuple[str, str], ...], RunRecord]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Callable[[str, Settings], RunRecord]:
-    """The orchestrator's real engine."""
-    return importlib.import_module(f"{TOOL}_impl.run").run
+def engine(
+    request: pytest.FixtureRequest, prepared_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str, Settings], RunRecord]]:
+    """The orchestrator's real engine, in this process or on two machines.
+
+    `prepared_home` is here as it must be made before the settings lead to the machines' servers.
+    """
+    if request.config.getoption("--cluster"):
+        with on_cluster(tmp_path_factory.mktemp("cluster")) as run:
+            yield run
+    else:
+        yield importlib.import_module(f"{TOOL}_impl.run").run
+
+
+@pytest.fixture
+def in_process(request: pytest.FixtureRequest) -> None:
+    """For a test of the command, which runs the month on the machine where it is given."""
+    if request.config.getoption("--cluster"):
+        pytest.skip("the run command does not run the month on the cluster")
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +78,8 @@ def plain_and_tool(
 
     What the plain run gives after the same runs is the same each time, so that it is run once a session.
     """
+    if isinstance(engine, OnCluster):  # which is the session's
+        engine.empty()
     small = {"source": str(source), "min_rows": 100}
     asked: list[tuple[str, str]] = []
     waiting: list[tuple[str, Settings]] = []
@@ -72,8 +91,16 @@ def plain_and_tool(
         asked.append((month, repr(sorted(changes.items()))))
         waiting.append((month, Settings(tool="plain", **(small | changes))))
         if tuple(asked) not in plain_records:
-            plain_records[tuple(asked)] = [plain.run(*run) for run in waiting][-1]
+            plain_records[tuple(asked)] = [run_here(*run) for run in waiting][-1]
             waiting.clear()
         return plain_records[tuple(asked)]
 
     return SimpleNamespace(plain=run_plain, tool=run_tool)
+
+
+def run_here(month: str, settings: Settings) -> RunRecord:
+    """The plain run, with all that it keeps in its home."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in LEAD_THERE:
+            patch.delenv(name, raising=False)
+        return plain.run(month, settings)

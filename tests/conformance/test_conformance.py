@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import pytest
 from mlflow import MlflowClient
 
-from shared.lib import registry
+from shared.lib import registry, store
 from shared.runtime import records
+from shared.runtime.cluster import BUCKET
 from shared.runtime.records import RunRecord, differences
 from shared.settings import Settings
 from tests.conftest import TOOL
@@ -58,6 +60,29 @@ def test_record_names_tool_version_run_and_times(first_month: SimpleNamespace) -
     assert [stage.stage for stage in record.stages if stage.stage != "train"] == [
         s for s in records.STAGES if s != "train"
     ]
+
+
+def test_candidates_are_runs_nested_under_one_parent(first_month: SimpleNamespace) -> None:
+    record, settings = first_month.tool, first_month.settings
+    client = MlflowClient(settings.tracking_uri)
+    assert record.tracking.experiment == settings.experiment
+    experiment = client.get_experiment_by_name(settings.experiment)
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    parent = runs.pop("2013-06")
+    assert parent.info.run_id == record.tracking.run_id
+    assert parent.data.tags["orchestrator.run_id"] == record.run_id
+    assert sorted(runs) == sorted(stage.key for stage in record.stages if stage.stage == "train")
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {record.tracking.run_id}
+    assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
+
+
+def test_nothing_is_pickled(first_month: SimpleNamespace) -> None:
+    settings = first_month.settings
+    assert registry.by_alias(registry.CHAMPION, settings)
+    kept = [str(path) for path in settings.home.rglob("*")]
+    if settings.store_url:
+        kept += fsspec.filesystem("s3", use_listings_cache=False).find(BUCKET)
+    assert not [path for path in kept if path.endswith((".pkl", ".pickle", ".joblib"))]
 
 
 def test_every_candidate_has_an_instance_named_by_its_key(both: SimpleNamespace) -> None:
@@ -147,30 +172,13 @@ def test_rejected_batch_is_put_aside_and_nothing_downstream_sees_it(
     assert state_of(tool, "validate") == "failed"
     assert state_of(tool, "features") == "skipped"
     assert differences(plain, tool) == []
-    assert list(Settings(tool=TOOL).store.glob("quarantine/2013-06/flights/*.csv"))
-
-
-def test_candidates_are_runs_nested_under_one_parent(first_month: SimpleNamespace) -> None:
-    record, settings = first_month.tool, first_month.settings
-    client = MlflowClient(settings.tracking_uri)
-    assert record.tracking.experiment == settings.experiment
-    experiment = client.get_experiment_by_name(settings.experiment)
-    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    parent = runs.pop("2013-06")
-    assert parent.info.run_id == record.tracking.run_id
-    assert parent.data.tags["orchestrator.run_id"] == record.run_id
-    assert sorted(runs) == sorted(stage.key for stage in record.stages if stage.stage == "train")
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {record.tracking.run_id}
-    assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
-
-
-def test_nothing_is_pickled(first_month: SimpleNamespace) -> None:
-    settings = first_month.settings
-    assert registry.by_alias(registry.CHAMPION, settings)
-    assert not [path for path in settings.home.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    aside = store.place("quarantine/2013-06/flights", Settings(tool=TOOL))
+    files, folder = fsspec.url_to_fs(aside, use_listings_cache=False)
+    assert files.glob(f"{folder}/*.csv")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_process")
 def test_command_writes_the_record_and_ends_with_a_summary(home: Path, source: Path) -> None:
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--source", str(source), "--min-rows", "100"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
@@ -180,6 +188,7 @@ def test_command_writes_the_record_and_ends_with_a_summary(home: Path, source: P
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("in_process")
 def test_command_tells_a_failure_in_one_sentence(home: Path, source: Path) -> None:
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-09", "--source", str(source)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
@@ -190,6 +199,7 @@ def test_command_tells_a_failure_in_one_sentence(home: Path, source: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_process")
 def test_two_runs_of_one_month_at_once_make_one_champion(home: Path, source: Path) -> None:
     command = [sys.executable, "-m", f"{TOOL}_impl.run", "2013-06", "--source", str(source), "--min-rows", "100"]
     command += ["--families", "logistic"]
