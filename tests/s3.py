@@ -1,7 +1,9 @@
 """An S3 server of one's own, on the loopback; moto is real in what it answers, but one for a process."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from socket import socket
 from threading import Event, Thread
 from typing import Any
 
@@ -15,6 +17,8 @@ BUSY = Event()
 """While it is set, the servers answer 503, as S3 does when too much is asked of it."""
 REFUSED: list[str] = []
 """The paths that were answered so."""
+CUTS: list[Callable[[socket], object]] = []
+"""What happens to the connection of a PUT, or to whoever is at its other end, when half of the body has come."""
 
 
 @contextmanager
@@ -27,6 +31,10 @@ def s3_server() -> Iterator[str]:
             REFUSED.append(request["PATH_INFO"])
             start("503 Slow Down", [])
             return [b""]
+        if request["REQUEST_METHOD"] == "PUT" and CUTS:
+            half = request["wsgi.input"].read(int(request["CONTENT_LENGTH"]) // 2)
+            CUTS[0](request["werkzeug.socket"])
+            request["wsgi.input"] = BytesIO(half + request["wsgi.input"].read())
         return moto(request, start)
 
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)

@@ -1,10 +1,14 @@
 """A store on S3, with copies on this machine: a real server of it on the loopback."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import SHUT_RDWR
 
 import fsspec
 import pytest
@@ -14,12 +18,14 @@ from shared.contracts import File, PermanentError, TransientError
 from shared.lib import feature_table, store
 from shared.runtime import servers
 from shared.runtime.records import differences
-from shared.settings import Settings
+from shared.settings import ROOT, Settings
 from tests import s3
 from tests.s3 import s3_server
 
 BUCKET = "s3://triptych"
 STORE = f"{BUCKET}/a folder"
+WHOLE = b"0123456789abcdef" * 2**21
+"""More than a connection holds that nobody reads: who writes it is still at it when half of it has come."""
 
 
 @pytest.fixture
@@ -98,6 +104,41 @@ def test_missing_object_is_named(machines: tuple[Settings, Settings]) -> None:
         PermanentError, match=r"a.csv is not in the store, expected at s3://triptych/a folder/plain/a.0"
     ):
         store.local(file, machines[0])
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_upload_that_is_cut_leaves_nothing(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = machines
+    with monkeypatch.context() as cut:
+        cut.setattr(s3, "CUTS", [lambda connection: connection.shutdown(SHUT_RDWR)])
+        with pytest.raises(TransientError, match="the store does not answer"):
+            store.add(one, "features/2013-06.arrow", WHOLE)
+    assert files().find(BUCKET) == []
+    assert not one.home.exists()
+    check_whole(store.add(one, "features/2013-06.arrow", WHOLE), other)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_upload_by_a_process_that_is_killed_leaves_nothing(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = machines
+    add = "from tests.shared.test_store_elsewhere import *; store.add(Settings(), 'features/2013-06.arrow', WHOLE)"
+    env = {**os.environ, "TRIPTYCH_HOME": str(one.home)}
+    with monkeypatch.context() as cut:
+        cut.setattr(s3, "CUTS", [lambda _: writer.kill()])
+        writer = subprocess.Popen([sys.executable, "-c", add], cwd=ROOT, env=env)
+        assert writer.wait(120) == -signal.SIGKILL
+    assert files().find(BUCKET) == []
+    check_whole(store.add(one, "features/2013-06.arrow", WHOLE), other)
+
+
+def check_whole(file: File, reader: Settings) -> None:
+    """Only the file is in the store, and another machine reads it."""
+    assert files().find(BUCKET) == [f"{STORE}/plain/{file.path}".removeprefix("s3://")]
+    assert store.local(file, reader).read_bytes() == WHOLE
 
 
 def test_store_that_does_not_answer_may_do_so_later(
