@@ -156,7 +156,8 @@ def late_flights(
 
     trainings = train.map(planned.candidates, plan=unmapped(planned), settings=unmapped(settings))
     wait(trainings)
-    trained = [training.result() for training in trainings if training.state.is_completed()]
+    # Of one that was lost on its way, with Dask's scheduler, `result` raises an error: it must not be left out.
+    trained = [training.result() for training in trainings if not training.state.is_failed()]
 
     evaluation = evaluate(planned, trained, settings)
     if evaluation.decision == "promote":
