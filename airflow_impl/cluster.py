@@ -15,13 +15,8 @@ from shared.runtime.postgres import new_database
 from shared.runtime.valkey import valkey
 from shared.settings import Settings
 
-# The first line does what `airflow db migrate`, `airflow pools set` and `airflow dags reserialize` do.
-CONTROL = """
-python -c 'from airflow_impl import home; home.prepare()' || exit
-airflow dag-processor &
-airflow scheduler --skip-serve-logs &
-exec airflow api-server
-"""
+# It does what `airflow db migrate`, `airflow pools set` and `airflow dags reserialize` do.
+PREPARE = "python -c 'from airflow_impl import home; home.prepare()' && exec airflow api-server"
 
 # A worker itself would serve its tasks' logs on all interfaces; here the same app does so on the machine's address.
 WORKER = """
@@ -64,8 +59,11 @@ def running(control: Machine, workers: list[Machine]) -> Iterator[Engine]:
         for number, machine in enumerate([control, *workers], start=1):
             own = {"AIRFLOW_HOME": str(machine.folder / "airflow"), "NAME": machine.name}
             machine.env.update(settings, **own, ADDRESS=f"127.0.0.{number}")
-        health, log = f"{url}/api/v2/monitor/health", control.folder / "airflow.log"
-        stack.enter_context(servers.server(["sh", "-c", CONTROL], health, log, control.env))
+        health, log = f"{url}/api/v2/monitor/health", control.folder / "api-server.log"
+        stack.enter_context(servers.server(["sh", "-c", PREPARE], health, log, control.env))
+        for name, *options in (["dag-processor"], ["scheduler", "--skip-serve-logs"]):
+            log = control.folder / f"{name}.log"
+            stack.enter_context(servers.background(["airflow", name, *options], log, control.env))
         for machine in workers:
             stack.enter_context(celery_worker(machine))
         yield Engine(f"{url}/dags/late_flights", partial(start, url))
