@@ -55,8 +55,8 @@ def server(control: Machine) -> Iterator[str]:
 
 
 @contextmanager
-def scheduler(control: Machine) -> Iterator[str]:
-    port, dashboard = servers.free_port(), servers.free_port()
+def scheduler(control: Machine, port: int | None = None) -> Iterator[str]:
+    port, dashboard = port or servers.free_port(), servers.free_port()
     command = [*DASK, "scheduler", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--dashboard-address", f"127.0.0.1:{dashboard}"]
     log = control.folder / "dask.log"

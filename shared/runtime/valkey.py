@@ -10,13 +10,13 @@ from shared.runtime import servers
 
 
 @contextmanager
-def valkey(folder: Path) -> Iterator[str]:
+def valkey(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a server with its data in the folder, on 127.0.0.1, until the block ends; yields its URL.
 
     Raises RuntimeError if the server does not come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port, log = servers.free_port(), folder.with_suffix(".log")
+    port, log = port or servers.free_port(), folder.with_suffix(".log")
     url = f"redis://127.0.0.1:{port}/0"
     command = [program(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     with servers.background([*command, "--appendonly", "yes"], log) as process:
