@@ -23,6 +23,7 @@ def claim(flow: Any, flow_run: FlowRun, state: State) -> None:
     """Claim a deployment's run for the process that begins it; the command claims and records its own runs."""
     if flow_run.deployment_id:
         interrupt.watch(1)  # Prefect would wait half a minute for a fit that does not end; `conclude` does the rest
+        CLAIM.close()  # a flow with retries begins once more in the same process
         CLAIM.enter_context(running.claimed(str(flow_run.id), Settings(tool="prefect")))
 
 
