@@ -132,11 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the tests in all environments.")
     parser.add_argument("--tool", choices=scenarios.TOOLS, help="in this tool's environment only")
     parser.add_argument("--scenario", type=str.upper, help="only the three tests of this scenario, such as R4")
-    parser.add_argument("--cluster", action="store_true", help="the conformance suite on the tools' clusters")
+    parser.add_argument("--cluster", action="store_true", help="conformance and other slow tests of the clusters")
     chosen, arguments = parser.parse_known_args()
-    jobs = jobs_for(chosen.tool, chosen.scenario)
-    if chosen.cluster:
-        jobs = [Job(name, files) for name, files in CLUSTERS.items() if chosen.tool in (None, name.split()[0])]
+    jobs = jobs_for(chosen.tool, chosen.scenario, CLUSTERS if chosen.cluster else FILES)
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     interrupt.while_waiting()
@@ -163,16 +161,17 @@ def main() -> None:
     sys.exit(bool(failed or idle or changed))
 
 
-def jobs_for(tool: str | None, scenario: str | None) -> list[Job]:
-    """What to run: everything, or a tool's part, or a scenario's tests."""
+def jobs_for(tool: str | None, scenario: str | None, parts: dict[str, list[str]]) -> list[Job]:
+    """What to run: all parts, or those of a tool, or a scenario's tests; a scenario may name its part."""
     found = scenarios.scenarios()
     if scenario and scenario not in [one.id for one in found]:
         sys.exit(f"error: {scenario} is no scenario, expected one of {', '.join(one.id for one in found)}")
     jobs = []
-    for name, files in FILES.items():
-        tests = [str(one.test(name).relative_to(ROOT)) for one in found if name in scenarios.TOOLS]
+    for name, files in parts.items():
+        mine = [one for one in found if one.text.get("part", "") == name.partition(" ")[2]]
         if scenario:
-            files, tests = [], [test for test in tests if f"/{scenario.lower()}_" in test]
+            files, mine = [], [one for one in found if one.id == scenario and name in scenarios.TOOLS]
+        tests = [str(one.test(name.split()[0]).relative_to(ROOT)) for one in mine]
         there = [file for file in [*tests, *files] if (ROOT / file).exists()]
         if there and tool in (None, name.split()[0]):
             jobs.append(Job(name, there))
