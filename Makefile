@@ -32,7 +32,7 @@ test: $(all) ## every test, in all environments, or a part: TOOL=prefect, SCENAR
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
 
-test-cluster: $(all) ## the conformance suite on each tool's distributed engine, one after the other: [TOOL=airflow]
+test-cluster: $(all) ## the conformance suite on each tool's distributed engine, and S5: [TOOL=airflow]
 	@$(python) -m tools.test --cluster $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw

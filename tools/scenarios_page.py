@@ -40,8 +40,8 @@ def page() -> str:
 INTRODUCTION = """# The scenarios
 
 Made by `make format` from each scenario's `scenario.toml` and [evidence.json](evidence.json), which `make scenarios`
-keeps from what `make test` recorded. Answers and facts are read from the tool's own records; the sentence under the
-table is the author's.
+keeps from what `make test` recorded (S5: `make test-cluster`). Answers and facts are read from the tool's own
+records; the sentence under the table is the author's.
 *obvious* is the code that the tool's docs teach first; *idiom* is what its best users write. The grade is computed:
 
 {legend}.
@@ -49,7 +49,7 @@ table is the author's.
 *Live* runs have the tool's servers and processes on one machine with two cores; *in process* is `dag.test()`, a flow
 that is called, or `execute_in_process`. Prefect's thread pool runs two tasks at a time there, the other two run one.
 Seconds are those of one run on one machine; `make scenario R4 RUN=1` measures them on yours. All three tools keep their
-records in SQLite here, except on the clusters of S2 and S3: where Airflow's API answers 500, or Prefect's 503, as the
+records in SQLite here, except on clusters (S2, S3, S5): where Airflow's API answers 500, or Prefect's 503, as the
 file is locked, the tests ask again. Prefect's server gives up an event after four looks at a locked file, and an
 automation then misses it, or a report comes a minute late; a test of automations that fails runs again if the server
 says that its file was locked meanwhile.
