@@ -38,6 +38,7 @@ CHANGED = {
 }
 """The settings that the tests change (settings.toml), as Airflow reads them from the environment."""
 
+BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 ENDED = ("success", "failed")
 RUNNING = contextlib.ExitStack()
 SESSION: dict[str, Path] = {}
@@ -53,9 +54,9 @@ def pytest_configure() -> None:
     SESSION["dags"] = folder
     for test in (ROOT / "tests").glob("*/*/test_airflow.py"):
         (folder / f"{test.parent.name}.py").symlink_to(test)
-    bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    bundles = json.loads(os.environ[BUNDLES])
     bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
-    os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
+    os.environ[BUNDLES] = json.dumps(bundles)
     add_plugins()
 
 
@@ -250,11 +251,16 @@ def kept_up(component: str, folder: Path) -> str:
 
 def bundle_of(dags: Path, folder: Path) -> dict[str, str]:
     """The setting for a bundle with this file alone: to read those of all tests takes a minute."""
-    name = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
     folder.mkdir()
     (folder / dags.name).symlink_to(dags)
-    first, *_ = json.loads(os.environ[name])
-    return {name: json.dumps([{**first, "name": "test", "kwargs": {"path": str(folder)}}])}
+    first, *_ = json.loads(os.environ[BUNDLES])
+    return {BUNDLES: json.dumps([{**first, "name": "test", "kwargs": {"path": str(folder)}}])}
+
+
+def product_alone() -> dict[str, str]:
+    """The setting for the product's bundle alone."""
+    product, *_ = json.loads(os.environ[BUNDLES])
+    return {BUNDLES: json.dumps([product])}
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from tests.scenario import Scenario
 @pytest.mark.live
 @pytest.mark.own_engine
 @pytest.mark.usefixtures("home")
-def test_s2_two_machines(source: Path, tmp_path: Path, scenario: Scenario) -> None:
+def test_s2_two_machines(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: Scenario) -> None:
     from airflow_impl import cluster
     from shared.runtime.cluster import Engine
     from tests.live import airflow
@@ -21,6 +21,8 @@ def test_s2_two_machines(source: Path, tmp_path: Path, scenario: Scenario) -> No
         (run,) = live.runs("late_flights")
         return [task["hostname"] for name, task in live.tasks(run).items() if name.startswith("train ")]
 
+    for name, value in airflow.product_alone().items():
+        monkeypatch.setenv(name, value)
     seen = observe("airflow", cluster.running, source, tmp_path / "cluster", workers_of)
     assert seen["both_train"]
     assert seen["same_champion"]

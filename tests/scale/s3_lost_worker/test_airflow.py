@@ -1,14 +1,12 @@
 """Airflow's scheduler misses the heartbeats of the lost machine's task, and the other machine tries it again."""
 
-import json
-import os
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.live.airflow import CHANGED, ENDED, Engine
+from tests.live.airflow import CHANGED, ENDED, Engine, product_alone
 from tests.live.watch import until
 from tests.scale.s3_lost_worker import (
     ENDED_IN,
@@ -23,8 +21,6 @@ from tests.scale.s3_lost_worker import (
 )
 from tests.scenario import Scenario
 
-BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
-
 
 @pytest.mark.live
 @pytest.mark.own_engine
@@ -36,8 +32,7 @@ def test_s3_lost_worker(
     from shared.runtime.cluster import cluster as machines_of
 
     expected = undisturbed(home, source)
-    product, *_ = json.loads(os.environ[BUNDLES])
-    for name, value in {**CHANGED, BUNDLES: json.dumps([product])}.items():
+    for name, value in {**CHANGED, **product_alone()}.items():
         monkeypatch.setenv(name, value)
     with machines_of(tmp_path / "cluster", 2, cluster.running) as (engine, machines):
         live = Engine(engine.url.removesuffix("/dags/late_flights"), tmp_path)

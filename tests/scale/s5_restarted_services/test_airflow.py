@@ -1,7 +1,5 @@
 """Airflow's tasks wait for Valkey by their retries, and for PostgreSQL with the API server; the scheduler ends."""
 
-import json
-import os
 import time
 from contextlib import ExitStack
 from datetime import datetime
@@ -12,13 +10,11 @@ from typing import Any
 import pytest
 
 from shared.runtime import servers
-from tests.live.airflow import CHANGED, ENDED, Engine, path_of
+from tests.live.airflow import CHANGED, ENDED, Engine, path_of, product_alone
 from tests.live.watch import until
 from tests.scale.s3_lost_worker import MONTH, both_train, is_same, settings, short, undisturbed
 from tests.scale.s5_restarted_services import ENDED_IN, FAULTS, answers, asked, database, restarted, supervised
 from tests.scenario import Scenario
-
-BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 
 
 def observe(fault: str, folder: Path, source: Path, expected: Any) -> dict[str, Any]:
@@ -56,8 +52,7 @@ def test_s5_restarted_services(
     from airflow_impl import cluster
 
     expected = undisturbed(home, source)
-    product, *_ = json.loads(os.environ[BUNDLES])
-    for name, value in {**CHANGED, BUNDLES: json.dumps([product])}.items():
+    for name, value in {**CHANGED, **product_alone()}.items():
         monkeypatch.setenv(name, value)
     seen = {fault: observe(fault, tmp_path / fault, source, expected) for fault in FAULTS}
     monkeypatch.setattr(servers, "guarded", supervised)
