@@ -34,9 +34,11 @@ from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
-AT_ONCE = 1 + (os.cpu_count() or 2)  # one more than there are cores, as tests wait for their engines half of the time
-# What needs no orchestrator is tested once, in the smallest environment. The longest come first, with one beside them
-# that keeps a core busy, and Dagster's are in two parts, so that the last ones end at about the same time.
+AT_ONCE = os.cpu_count() or 2
+# What needs no engine runs beside the others, one at a time, as those wait for theirs half of the time. What needs no
+# orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in two parts, so that the
+# last ones end at about the same time.
+BESIDE = ("dagster shared", "dagster conformance", "airflow conformance")
 IN_PROCESS = [f"tests/conformance/test_{name}.py" for name in ("conformance", "lineage", "openlineage", "traces")]
 OTHERS = [
     str(path.relative_to(ROOT))
@@ -44,8 +46,6 @@ OTHERS = [
     if str(path.relative_to(ROOT)) not in IN_PROCESS
 ]
 FILES = {
-    "prefect": [*OTHERS, "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
-    "airflow": [*OTHERS, "tests/airflow_impl", "tests/mistakes/test_airflow.py"],
     "dagster shared": [
         "tests/shared",
         "tests/page",
@@ -53,10 +53,11 @@ FILES = {
         "tests/pages/test_mlflow.py",
         "tests/pages/test_serving.py",
     ],
-    "dagster": ["tests/mistakes/test_dagster.py"],
     "dagster conformance": IN_PROCESS,
     "airflow conformance": IN_PROCESS,
-    "prefect conformance": IN_PROCESS,
+    "prefect": ["tests/conformance", "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
+    "airflow": [*OTHERS, "tests/airflow_impl", "tests/mistakes/test_airflow.py"],
+    "dagster": ["tests/mistakes/test_dagster.py"],
     "dagster others": [*OTHERS, "tests/dagster_impl"],
     "airflow pages": ["tests/pages/test_airflow.py"],
     "prefect pages": ["tests/pages/test_prefect.py"],
@@ -139,10 +140,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     interrupt.while_waiting()
     try:
-        if chosen.cluster:
-            run_all(jobs, [*arguments, "--cluster"], at_once=1)
-        else:
-            run_all(jobs, arguments)
+        run_all(jobs, [*arguments, "--cluster"] if chosen.cluster else arguments)
     except KeyboardInterrupt:
         stop(jobs)
         interrupt.end("the tests were stopped")
@@ -178,14 +176,16 @@ def jobs_for(tool: str | None, scenario: str | None, parts: dict[str, list[str]]
     return jobs
 
 
-def run_all(jobs: list[Job], arguments: list[str], at_once: int = AT_ONCE) -> None:
+def run_all(jobs: list[Job], arguments: list[str]) -> None:
     """Run the jobs, some of them at once, and show what goes on."""
     waiting, running = list(jobs), list[Job]()
     with Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while waiting or running:
-            while waiting and len(running) < at_once:
-                running.append(waiting.pop(0))
-                running[-1].start(arguments)
+            for job in list(waiting):
+                if has_room(job, running):
+                    waiting.remove(job)
+                    running.append(job)
+                    job.start(arguments)
             for job in list(running):
                 ended = job.process is not None and job.process.poll() is not None
                 for event in job.look():
@@ -197,6 +197,14 @@ def run_all(jobs: list[Job], arguments: list[str], at_once: int = AT_ONCE) -> No
             if live:
                 live.update(table(jobs))
             time.sleep(0.2)
+
+
+def has_room(job: Job, running: list[Job]) -> bool:
+    """Whether the job may start: as many as there are cores, and one beside them; those of clusters one by one."""
+    beside = sum(each.name in BESIDE for each in running)
+    if job.name in CLUSTERS:
+        return not running
+    return not beside if job.name in BESIDE else len(running) - beside < AT_ONCE
 
 
 def tell(job: Job, event: dict[str, Any]) -> None:
