@@ -23,8 +23,8 @@ storage:
 
 
 @contextmanager
-def running(control: Machine, workers: list[Machine]) -> Iterator[Engine]:
-    """Run webserver and daemon on the first machine, and a Celery worker on each of the others."""
+def running(control: Machine, workers: list[Machine], module: str = "dagster_impl.on_celery") -> Iterator[Engine]:
+    """Run webserver and daemon with what the module defines on the first machine, a Celery worker on the others."""
     with ExitStack() as stack:
         broker = stack.enter_context(valkey(control.folder / "valkey"))
         database = new_database(control.env["TRIPTYCH_LOCKS"], "dagster")
@@ -35,7 +35,7 @@ def running(control: Machine, workers: list[Machine]) -> Iterator[Engine]:
             machine.env.update(DAGSTER_HOME=str(home), DAGSTER_POSTGRES_URL=database, CELERY_BROKER_URL=broker)
         port = servers.free_port()
         url = f"http://127.0.0.1:{port}"
-        serve = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_impl.on_celery"]
+        serve = [sys.executable, "-m", "dagster", "dev", "-m", module]
         serve += ["--host", "127.0.0.1", "--port", str(port)]
         stack.enter_context(servers.server(serve, f"{url}/server_info", control.folder / "dagster.log", control.env))
         for machine in workers:
