@@ -1,60 +1,62 @@
-"""Seconds of a task that does nothing, by how many of them there are: a run plans them, maps over them, and adds up.
+"""Seconds of a task that does nothing, by how many of them there are and by what runs them.
 
-Each tool's flow is in `fan_out_<tool>.py`, and runs in the mode in which the tool's `make` target runs the pipeline.
+A run has six tasks one after the other, as many mapped ones as it is wide, and one that adds up: bench/wide.
 """
 
 import json
-import os
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from shared.settings import ROOT
+from bench import runs
+from bench.wide import FIXED
 from tools.demo import python_of
 
-TOOLS = ("airflow", "prefect", "dagster")
 WIDTHS = (1, 10, 100, 300, 1000)
-REPEATS, FEW = 3, 10
-"""Widths up to FEW are measured REPEATS times, larger ones once."""
+FITS = 9
+MODES = {
+    "in_process": ("airflow", "prefect", "dagster"),
+    "live": ("airflow", "prefect", "dagster", "dagster-forkserver", "dagster-one-process"),
+    "distributed": ("airflow", "prefect", "dagster"),
+}
+"""What is measured in each mode: a tool, and of Dagster also other executors than the one that it has by default."""
+ALL = [(mode, row) for mode, rows in MODES.items() for row in rows]
+SERVED = [(mode, row) for mode, row in ALL if mode != "in_process"]
+"""Those with servers: each takes up to a quarter of an hour."""
 
 
-def seconds(home: Path, widths: Sequence[int] = WIDTHS) -> dict[str, dict[int, float]]:
-    """By tool and width the median seconds of a run, divided by the number of its tasks: the width and two more."""
-    return {tool: per_task(tool, home, widths) for tool in TOOLS}
+def measure(
+    mode: str, row: str, widths: Sequence[int] = WIDTHS, env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A process of the tool starts the engine once, asks it for all runs, and writes down what the records tell.
+
+    In process, memory is that of this process and of what it starts, else of what it starts alone.
+    """
+    tool, _, variant = row.partition("-")
+    words = [f"{mode}-{variant}" if variant else mode, *map(str, widths)]
+    home = runs.HOME / "fan-out" / mode / row
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    env = {**(env or {}), "TRIPTYCH_HOME": str(home)}
+    module = f"bench.wide.run_{tool}"
+    _, memory = runs.measure(python_of(tool), module, *words, env=env, but_itself=mode != "in_process")
+    return {**json.loads((home / "fan_out.json").read_text("utf-8")), "memory_mb": memory}
 
 
-def per_task(tool: str, home: Path, widths: Sequence[int]) -> dict[int, float]:
-    """One process of the tool measures all widths, after a run that warms up."""
-    command = [python_of(tool), "-m", f"bench.fan_out_{tool}", *map(str, widths)]
-    env = {**os.environ, "TRIPTYCH_HOME": str(home)}
-    with (home / "log.txt").open("w") as log:
-        done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the fan-out of {tool} failed with status {done.returncode}; see {log.name}")
-    printed = next(line for line in done.stdout.splitlines() if line.startswith("{"))  # Airflow may log there, too
-    runs = json.loads(printed)
-    return {width: statistics.median(runs[str(width)]) / (width + 2) for width in widths}
+def two_cores() -> dict[str, dict[str, float]]:
+    """Seconds of a live run with nine fits, one at a time and two at once, as the tool's own setting says."""
+    found = {}
+    for row in ("airflow", "prefect", "dagster-forkserver"):
+        one, two = (seconds_of_fits(row, at_once) for at_once in ("1", "2"))
+        found[row] = {"one": one, "two": two, "ratio": one / two}
+    return found
 
 
-def no_op(number: int) -> int:
-    """The body of the mapped tasks, for all tools the same."""
-    return number
+def seconds_of_fits(row: str, at_once: str) -> float:
+    env = {"FITS_AT_ONCE": at_once, "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": at_once}
+    return float(measure("live", row, [FITS], env)["per_task"][str(FITS)] * (FIXED + FITS + 1))
 
 
-def main(run: Callable[[int], int]) -> None:
-    """Print the seconds of runs of the widths on the command line; `run` runs a flow and returns what it added up."""
-    timed(run, 1)
-    widths = map(int, sys.argv[1:])
-    print(json.dumps({width: [timed(run, width) for _ in range(REPEATS if width <= FEW else 1)] for width in widths}))
-
-
-def timed(run: Callable[[int], int], width: int) -> float:
-    began = time.perf_counter()
-    found = run(width)
-    spent = time.perf_counter() - began
-    if found != sum(range(width)):
-        sys.exit(f"the numbers below {width} add up to {found}, expected {sum(range(width))}; some tasks are lost")
-    return spent
+def per_task(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """By tool and width the seconds alone."""
+    return {tool: each["per_task"] for tool, each in found.items()}

@@ -29,15 +29,20 @@ REPEATS = 2
 LOOK_SECONDS = 0.5
 
 
-def measure(python: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[float, float]:
-    """Run a Python module to its end; returns wall seconds, and the most memory that its processes had, in MB."""
+def measure(
+    python: Path, *arguments: str, env: Mapping[str, str] | None = None, but_itself: bool = False
+) -> tuple[float, float]:
+    """Run a Python module to its end; returns wall seconds, and the most memory that its processes had, in MB.
+
+    With `but_itself` that of the processes alone that it starts.
+    """
     log = (HOME / "log.txt").open("wb")
     began = time.perf_counter()
     env = {**os.environ, "TRIPTYCH_HOME": str(HOME), **(env or {})}
     process = subprocess.Popen([python, "-m", *arguments], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     ended = Event()
     with ThreadPoolExecutor() as pool:
-        memory = pool.submit(peak_memory, process.pid, ended)
+        memory = pool.submit(peak_memory, process.pid, ended, but_itself)
         status = process.wait()
         seconds = time.perf_counter() - began
         ended.set()
@@ -46,13 +51,16 @@ def measure(python: Path, *arguments: str, env: Mapping[str, str] | None = None)
     return seconds, memory.result()
 
 
-def peak_memory(pid: int, ended: Event) -> float:
+def peak_memory(pid: int, ended: Event, but_itself: bool) -> float:
     """The most MB that the process and all that it has started had together, at any look until the end."""
-    peak = 0.0
-    while not ended.wait(LOOK_SECONDS):
+    peak, wait = 0.0, LOOK_SECONDS
+    while not ended.wait(wait):
+        began = time.thread_time()
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            peak = max(peak, sum(map(memory_of, [process, *process.children(recursive=True)])))
+            itself = [] if but_itself else [process]
+            peak = max(peak, sum(map(memory_of, [*itself, *process.children(recursive=True)])))
+        wait = max(LOOK_SECONDS, 20 * (time.thread_time() - began))  # a look at many processes takes from their cores
     return peak
 
 

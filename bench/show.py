@@ -1,12 +1,14 @@
 """The tables that `make bench` prints."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.runs import MONTH
+from bench.wide.driver import LIMIT
 
 
 def show(results: dict[str, Any]) -> None:
@@ -67,10 +69,39 @@ def traces(found: dict[str, Any]) -> Table:
     return table("Runs with traces: median seconds, and times those without", ("off", *cases), rows)
 
 
-def fan_out(found: dict[str, Any]) -> Table:
-    rows = [(tool, *(f"{seconds:.3f}" for seconds in widths.values())) for tool, widths in found.items()]
-    widths = [width for each in found.values() for width in each]
-    return table("Seconds per task in fan-outs of no-op tasks", dict.fromkeys(widths), rows)
+def fan_out(mode: str, found: dict[str, Any]) -> Table:
+    rows = [
+        (
+            f"{row} {each['version']}",
+            f"{each['up']:.1f}",
+            told(each["first_task"], 1),
+            *(told(seconds, 3) for seconds in each["per_task"].values()),
+            told(growth(each["per_task"]), 2),
+            f"{each['memory_mb']:.0f}",
+        )
+        for row, each in found.items()
+    ]
+    widths = dict.fromkeys(f"{int(width):,}" for each in found.values() for width in each["per_task"])
+    columns = ("s until up", "to first task", *widths, "1,000 / 100", "peak MB")
+    title = f"Seconds per task of runs with so many no-op tasks, {mode}\n-: not within {LIMIT} s for all runs of a row"
+    return table(title, columns, rows)
+
+
+def told(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def growth(per_task: dict[str, float | None]) -> float | None:
+    """What a task costs in the widest fan-out, as a multiple of that in one of a hundred."""
+    few, many = per_task.get("100"), per_task.get("1000")
+    return many / few if few and many else None
+
+
+def two_cores(found: dict[str, Any]) -> Table:
+    rows = [
+        (row, *(f"{each[name]:.1f}" for name in ("one", "two")), f"{each['ratio']:.2f}") for row, each in found.items()
+    ]
+    return table("Seconds of a live run with nine fits", ("one at a time", "two at once", "speed-up"), rows)
 
 
 def hand_over(found: dict[str, Any]) -> Table:
@@ -109,6 +140,9 @@ TABLES = {
     "startup": startup,
     "ui": in_ui,
     "traces": traces,
-    "fan_out": fan_out,
+    "fan_out_in_process": partial(fan_out, "in one process"),
+    "fan_out_live": partial(fan_out, "live on one machine"),
+    "fan_out_distributed": partial(fan_out, "distributed, with two workers"),
+    "two_cores": two_cores,
     "hand_over": hand_over,
 }

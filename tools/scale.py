@@ -26,6 +26,7 @@ def main() -> None:
     old = PAGE.read_text("utf-8")
     bench = json.loads(BENCH.read_text("utf-8"))
     new = fill(fill(old, "overhead", overhead(bench, kept())), "training", training(bench))
+    new = fill(new, "engines", engines(bench))
     if "--check" not in sys.argv:
         PAGE.write_text(new, "utf-8")
     elif old != new:
@@ -76,6 +77,26 @@ def pipelines(bench: dict[str, Any], tool: str) -> tuple[float, float]:
     tasks = PIPELINES * (EACH + FIXED) * figure(bench, "fan_out", tool, str(EACH))
     first, plain = (figure(bench, "tools", name, "first_stage") for name in (tool, "plain"))
     return tasks, PIPELINES * (first - plain)
+
+
+def engines(bench: dict[str, Any]) -> str:
+    """What a task costs where servers and workers run it, a row for each engine that was measured."""
+    head = ["", "100 wide", f"{WIDTH:,} wide", "the one as a multiple of the other", "peak MB"]
+    found = [
+        (f"{row.capitalize()} {each['version']}, {mode}", each)
+        for mode in ("live", "distributed")
+        for row, each in bench.get(f"fan_out_{mode}", {}).items()
+    ]
+    if not found:
+        return "Not measured yet.\n"
+    return table_of([head, ["---"] * len(head), *([label, *costs(each, bench)] for label, each in found)])
+
+
+def costs(engine: dict[str, Any], bench: dict[str, Any]) -> list[str]:
+    narrow, wide = (engine["per_task"][str(width)] for width in (EACH, WIDTH))
+    late = f"not within {bench['fan_out_repeats']['limit_seconds'] / 60:.0f} min"
+    seconds = [f"{each:.3f}" if each else late for each in (narrow, wide)]
+    return [*seconds, f"{wide / narrow:.2f}" if narrow and wide else "–", f"{engine['memory_mb']:.0f}"]
 
 
 def figure(found: Any, *names: str) -> float:

@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import s3fs
 
-from bench import __main__, fan_out, hand_over, rows, runs, traces
+from bench import __main__, fan_out, hand_over, rows, runs, traces, wide
 from bench.machine import machine
+from bench.wide import driver
 from shared.lib import tables
 from shared.settings import ROOT
 
@@ -59,19 +61,46 @@ def test_each_case_of_traces_has_the_median_of_its_runs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", fan_out.TOOLS)
-def test_a_fan_out_is_run_in_the_tool_and_timed(tmp_path: Path, tool: str) -> None:
-    found = fan_out.per_task(tool, tmp_path, [2, 11])
-    assert list(found) == [2, 11]
-    assert all(0 < seconds < 60 for seconds in found.values())
+@pytest.mark.parametrize("tool", fan_out.MODES["in_process"])
+def test_a_fan_out_is_run_in_the_tool_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    monkeypatch.setattr(runs, "HOME", tmp_path)
+    found = fan_out.measure("in_process", tool, [2, 11])
+    assert list(found["per_task"]) == ["2", "11"]
+    assert all(0 < seconds < 60 for seconds in (found["up"], found["first_task"], *found["per_task"].values()))
+    assert 50 < found["memory_mb"] < 2000
 
 
 def test_a_fan_out_that_loses_a_task_is_no_figure() -> None:
-    with pytest.raises(SystemExit, match="the numbers below 4 add up to 3, expected 6; some tasks are lost"):
-        fan_out.timed(lambda width: sum(range(width - 1)), 4)
+    assert wide.total(wide.plan(4), 4) == 6
+    with pytest.raises(ValueError, match="the numbers below 4 add up to 3, expected 6; results are missing"):
+        wide.total(wide.plan(3), 4)
+
+
+def test_a_width_that_does_not_end_in_time_has_no_figure_and_wider_ones_are_not_tried() -> None:
+    asked = list[int]()
+
+    def ask(width: int, deadline: float) -> driver.Run:
+        asked.append(width)
+        if width > 100:
+            raise TimeoutError
+        tasks = width + wide.FIXED + 1
+        return driver.Run(start=1000, end=1000 + tasks / 4, first_task=time.time() + 60)
+
+    found = driver.measure(ask, [10, 100, 300, 1000], deadline=0)
+    assert found["per_task"] == {10: 0.25, 100: 0.25, 300: None, 1000: None}
+    assert found["first_task"] == pytest.approx(60, abs=1)
+    assert asked == [*[10] * driver.REPEATS, 100, 300]
+
+
+def test_waits_until_something_is_true_or_the_deadline_is_over() -> None:
+    looks = iter([0, 7])
+    assert driver.until(lambda: next(looks)) == 7
+    with pytest.raises(TimeoutError):
+        driver.until(lambda: 0, deadline=time.time() - 1)
 
 
 RUN = {"seconds": 8.25, "stages": 4.5, "floor": 1.75, "ratio": 1.5, "memory_mb": 512.0, "run": 5.0, "first_stage": 3.0}
+WIDE = {"version": "2.1", "up": 9.5, "first_task": 1.5, "per_task": {"100": 0.05, "1000": 0.0625}, "memory_mb": 900.0}
 FOUND = {
     "tools": {"plain": RUN, "airflow": RUN},
     "versions": {"plain": "Python 1", "airflow": "2.1"},
@@ -81,13 +110,16 @@ FOUND = {
     "startup": {"let_skops_find_scipy": {"with": 2.5, "without": 5.0, "ratio": 0.5}},
     "ui": {"airflow": {"seconds": 14.5, "over_plain": 2.5}},
     "traces": {"airflow": {"off": 8.0, "collector": 10.0, "refuses": 8.0, "hangs": 24.0}},
+    "fan_out_live/airflow": WIDE,
+    "fan_out_live/dagster": {**WIDE, "first_task": None, "per_task": {"100": 0.75, "1000": None}},
     "fan_out": {"airflow": {1: 0.125, 1000: 0.0625}},
+    "two_cores": {"airflow": {"one": 40.5, "two": 27.0, "ratio": 1.55}},
     "hand_over": {"s3": {"bytes_written": 7e6, "bytes_fetched": 7e6, "write": 33.5, "first_read": 3, "later_read": 1}},
 }
-PRINTED = ("1.50", "12,345", "5 rows", "2.25", "0.50", "14.5", "3.00", "0.062", "33.5")
+PRINTED = ("1.50", "12,345", "5 rows", "2.25", "0.50", "14.5", "3.00", "33.5", "1.55", "0.062", "1.25", "0.750", "900")
 
 
-@pytest.mark.parametrize("only", [[], ["--part", "fan-out"]])
+@pytest.mark.parametrize("only", [[], ["--part", "fan-out-live-airflow"]])
 def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only: list[str]
 ) -> None:
@@ -100,13 +132,15 @@ def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
     monkeypatch.setattr(sys, "argv", ["bench", *only])
     __main__.main()
     printed = capsys.readouterr().out
-    assert [figure in printed for figure in PRINTED] == [not only or figure == "0.062" for figure in PRINTED]
+    wanted = ("0.062", "1.25", "900") if only else PRINTED
+    assert [figure in printed for figure in PRINTED] == [figure in wanted for figure in PRINTED]
     if only:
         assert not (tmp_path / "bench.json").exists()
     else:
         kept = json.loads((tmp_path / "bench.json").read_text())
         assert kept["machine"] == machine()
         assert kept["fan_out"]["airflow"] == {"1": 0.125, "1000": 0.0625}
+        assert kept["fan_out_live"]["airflow"] == WIDE
 
 
 def test_parts_hold_all_that_is_measured_once() -> None:

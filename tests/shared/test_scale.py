@@ -9,7 +9,7 @@ import pytest
 from tools import scale
 from tools.scenarios import TOOLS
 
-PARTS = ("overhead", "training")
+PARTS = ("overhead", "training", "engines")
 EVIDENCE = {"D8": {tool: {"obvious": {"facts": {"seconds": 551.0}}} for tool in TOOLS}}
 EMPTY = "".join(f"Before {name}.\n<!-- begin {name} (generated) -->\n<!-- end {name} -->\n" for name in PARTS)
 
@@ -67,6 +67,20 @@ def test_other_figures_give_other_rows_and_are_told(page: Path, monkeypatch: pyt
     scale.main()
     assert rows(page)["One fan-out of 10,000, and 6 tasks"] == ["10 h"] * 3
     assert rows(page)["Processes for 8 hours, the longer of the two"] == ["2"] * 3
+
+
+def test_an_engine_that_was_measured_has_a_row_and_a_width_that_took_too_long_no_figure(page: Path) -> None:
+    scale.main()
+    assert "Not measured yet." in page.read_text("utf-8")
+
+    quick = {"version": "3.0", "memory_mb": 700.4, "per_task": {"1": 1.0, "100": 0.5, "1000": 0.75}}
+    slow = {**quick, "per_task": {"100": 2.0, "1000": None}}
+    more = {"fan_out_live": {"dagster-forkserver": slow}, "fan_out_distributed": {"airflow": quick}}
+    scale.BENCH.write_text(json.dumps(bench() | {"fan_out_repeats": {"limit_seconds": 720}, **more}), "utf-8")
+    scale.main()
+    found = rows(page)
+    assert found["Dagster-forkserver 3.0, live"] == ["2.000", "not within 12 min", "–", "700"]
+    assert found["Airflow 3.0, distributed"] == ["0.500", "0.750", "1.50", "700"]
 
 
 @pytest.mark.parametrize(
