@@ -35,9 +35,9 @@ from tools.demo import python_of
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
 AT_ONCE = os.cpu_count() or 2
-# What needs no engine runs beside the others, one at a time, as those wait for theirs half of the time. What needs no
-# orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in two parts, so that the
-# last ones end at about the same time.
+# What needs no engine runs beside the others, one at a time: those wait for theirs half of the time, and it gives way
+# to them (not where Linux shares cores by session). What needs no orchestrator is tested once, in the smallest
+# environment. The longest first, and Dagster's in two parts, so that the last ones end at about the same time.
 BESIDE = ("dagster shared", "dagster conformance", "airflow conformance")
 IN_PROCESS = [f"tests/conformance/test_{name}.py" for name in ("conformance", "lineage", "openlineage", "traces")]
 OTHERS = [
@@ -98,6 +98,8 @@ class Job:
         self.progress.write_text("")
         options = ["-p", "tools.pytest_progress", f"--junitxml={self.report}", f"--basetemp={SCRATCH / self.name}"]
         command = [str(python_of(self.tool)), "-m", "pytest", *self.files, *options, *arguments]
+        if self.name in BESIDE:
+            command = ["nice", "-n", "10", *command]
         self.began = time.monotonic()
         with self.report.with_suffix(".log").open("wb") as log:
             env = {"TEST_PROGRESS": str(self.progress)}
