@@ -92,8 +92,8 @@ lint: $(all) ## formatting, types, imports, lock file, generated parts of the RE
 format: $(call env,dagster) ## format the code and write the generated files
 	@$(python) -m ruff check --quiet --fix . ; $(python) -m ruff format --quiet . && $(python) -m tools.grafana && $(python) -m tools.readme && $(python) -m tools.scale
 
-bench: $(all) ## time and memory, measured in one run of about two hours, and kept for the page; or a part of it: PART=fan-out
-	@$(python) -m bench $(if $(PART),--part "$$PART")
+bench: $(all) ## time and memory, in about two hours, kept for the page; or a part: PART=fan-out [KEEP=1]
+	@$(python) -m bench $(if $(PART),--part "$$PART") $(if $(KEEP),--keep)
 
 page: $(call env,dagster) ## write the comparison page to .local/page, from the code and what is kept in docs
 	@$(python) -m page

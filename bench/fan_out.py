@@ -55,8 +55,3 @@ def two_cores() -> dict[str, dict[str, float]]:
 def seconds_of_fits(row: str, at_once: str) -> float:
     env = {"FITS_AT_ONCE": at_once, "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": at_once}
     return float(measure("live", row, [FITS], env)["per_task"][str(FITS)] * (FIXED + FITS + 1))
-
-
-def per_task(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """By tool and width the seconds alone."""
-    return {tool: each["per_task"] for tool, each in found.items()}

@@ -14,7 +14,7 @@ from bench.wide.driver import LIMIT
 def show(results: dict[str, Any]) -> None:
     """Print what has been measured, a table for each part."""
     console = Console(width=110)
-    for facts in (results["machine"], results["software"]):
+    for facts in (results["measured"]["machine"], results["measured"]["software"]):
         console.print(" ".join(f"{name} {value}" for name, value in facts.items()))
     for part, table in TABLES.items():
         if part in results:

@@ -1,6 +1,5 @@
 """The charts of what an orchestrator costs, as SVG in the page's colours: Altair draws what `make bench` has kept."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +41,11 @@ def fan_out(bench: Bench) -> Chart:
     rows = [
         point(tool, int(width), seconds, f"{int(width):,} wide: {seconds:.3g} s per task")
         for tool in ORCHESTRATORS
-        for width, seconds in part(bench, "fan_out", tool).items()
+        for width, seconds in part(bench, "fan_out_in_process", tool)["per_task"].items()
     ]
+    versions = {tool: part(bench, "fan_out_in_process", tool)["version"] for tool in ORCHESTRATORS}
     svg = lines(rows, "tasks in the fan-out", "seconds per task")
-    return Chart("fan-out", "What a task costs that does nothing", with_source(text, bench, ORCHESTRATORS), svg)
+    return Chart("fan-out", "What a task costs that does nothing", with_source(text, bench, "fan-out", versions), svg)
 
 
 def start_up(bench: Bench) -> Chart:
@@ -56,7 +56,7 @@ def start_up(bench: Bench) -> Chart:
     )
     rows = [bar(tool, part(bench, "imports", tool), "s", "its import") for tool in ACCENTS]
     rows += [bar(tool, part(bench, "tools", tool)["first_stage"], "s", "until the first stage") for tool in ACCENTS]
-    return Chart("start-up", "Start-up", with_source(text, bench), bars(rows, "seconds"))
+    return Chart("start-up", "Start-up", with_source(text, bench, "runs", of_all(bench)), bars(rows, "seconds"))
 
 
 def memory(bench: Bench) -> Chart:
@@ -65,7 +65,7 @@ def memory(bench: Bench) -> Chart:
         "(PSS: what processes share counts once), looked at twice a second. Medians of runs after one that warms up."
     )
     svg = bars([bar(tool, part(bench, "tools", tool)["memory_mb"], "MB") for tool in ACCENTS], "MB")
-    return Chart("memory", "Memory of a run", with_source(text, bench), svg)
+    return Chart("memory", "Memory of a run", with_source(text, bench, "runs", of_all(bench)), svg)
 
 
 def growth(bench: Bench) -> Chart:
@@ -80,7 +80,7 @@ def growth(bench: Bench) -> Chart:
         for run in part(bench, "rows", tool)
     ]
     svg = lines(rows, "flights that the run reads", "seconds")
-    return Chart("rows", "How a run grows with its rows", with_source(text, bench), svg)
+    return Chart("rows", "How a run grows with its rows", with_source(text, bench, "runs", of_all(bench)), svg)
 
 
 def part(bench: Bench, name: str, tool: str) -> Any:
@@ -92,11 +92,16 @@ def part(bench: Bench, name: str, tool: str) -> Any:
         ) from None
 
 
-def with_source(text: str, bench: Bench, tools: Iterable[str] = ACCENTS) -> str:
-    """The text, and with which versions, when and where the figures were measured; first if that was elsewhere."""
-    where, versions = bench["machine"], [f"{tool.capitalize()} {part(bench, 'versions', tool)}" for tool in tools]
+def of_all(bench: Bench) -> dict[str, str]:
+    return {tool: part(bench, "versions", tool) for tool in ACCENTS}
+
+
+def with_source(text: str, bench: Bench, name: str, versions: Bench) -> str:
+    """The text, and with which versions, when and where this part was measured; first if that was elsewhere."""
+    measured = part(bench, "measured", name)
+    where, tools = measured["machine"], [f"{tool.capitalize()} {version}" for tool, version in versions.items()]
     source = (
-        f"Measured on {bench['date']} with {', '.join(versions)}, on {where['cpu']}, {where['cores']} cores, "
+        f"Measured on {measured['date']} with {', '.join(tools)}, on {where['cpu']}, {where['cores']} cores, "
         f"{where['memory_gb']} GB, {where['system']}."
     )
     elsewhere = "" if where["id"] == machine()["id"] else "Not measured on the machine that wrote this page. "

@@ -120,7 +120,7 @@ def counted(tool: str) -> Answer:
 
 def cost_of_task(tool: str) -> Answer:
     """What a task takes that does nothing."""
-    seconds = bench().get("fan_out", {}).get(tool, {}).get(str(WIDE))
+    seconds = bench().get("fan_out_in_process", {}).get(tool, {"per_task": {}})["per_task"].get(str(WIDE))
     return Answer("", f"{seconds * 1000:.0f} ms a task." if seconds else "Not measured yet; make bench does so.")
 
 

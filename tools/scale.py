@@ -52,7 +52,7 @@ def labels() -> list[str]:
 
 
 def column(bench: dict[str, Any], evidence: dict[str, Any], tool: str) -> list[str]:
-    wide = figure(bench, "fan_out", tool, str(WIDTH))
+    wide = figure(bench, "fan_out_in_process", tool, "per_task", str(WIDTH))
     version = "idiom" if "idiom" in evidence.get("D8", {}).get(tool, {}) else "obvious"
     d8 = figure(evidence, "D8", tool, version, "facts", "seconds") / (D8_WIDTH + 2)
     one, (many, starts) = wide * (CANDIDATES + FIXED), pipelines(bench, tool)
@@ -74,7 +74,7 @@ def training(bench: dict[str, Any]) -> str:
 
 def pipelines(bench: dict[str, Any], tool: str) -> tuple[float, float]:
     """Seconds of all their tasks, and of their starts beyond plain Python's, which loads the same libraries."""
-    tasks = PIPELINES * (EACH + FIXED) * figure(bench, "fan_out", tool, str(EACH))
+    tasks = PIPELINES * (EACH + FIXED) * figure(bench, "fan_out_in_process", tool, "per_task", str(EACH))
     first, plain = (figure(bench, "tools", name, "first_stage") for name in (tool, "plain"))
     return tasks, PIPELINES * (first - plain)
 

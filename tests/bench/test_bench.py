@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import s3fs
@@ -112,35 +113,66 @@ FOUND = {
     "traces": {"airflow": {"off": 8.0, "collector": 10.0, "refuses": 8.0, "hangs": 24.0}},
     "fan_out_live/airflow": WIDE,
     "fan_out_live/dagster": {**WIDE, "first_task": None, "per_task": {"100": 0.75, "1000": None}},
-    "fan_out": {"airflow": {1: 0.125, 1000: 0.0625}},
     "two_cores": {"airflow": {"one": 40.5, "two": 27.0, "ratio": 1.55}},
     "hand_over": {"s3": {"bytes_written": 7e6, "bytes_fetched": 7e6, "write": 33.5, "first_read": 3, "later_read": 1}},
 }
 PRINTED = ("1.50", "12,345", "5 rows", "2.25", "0.50", "14.5", "3.00", "33.5", "1.55", "0.062", "1.25", "0.750", "900")
+LIVE = [name for name in FOUND if "/" in name]
 
 
-@pytest.mark.parametrize("only", [[], ["--part", "fan-out-live-airflow"]])
-def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only: list[str]
-) -> None:
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str, **other: Any) -> dict[str, Any]:
+    """Run the command, with figures that nobody has measured; returns what is kept afterwards."""
+
     def parts(results: dict[str, Any]) -> dict[str, Any]:
-        return {name: lambda found=found: found for name, found in FOUND.items()}
+        return {name: lambda found=found: found for name, found in (FOUND | other).items()}
 
+    monkeypatch.setattr(__main__, "PARTS", {"live": LIVE, "rest": [name for name in FOUND if name not in LIVE]})
     monkeypatch.setattr(__main__, "parts", parts)
     monkeypatch.setattr(__main__, "HOME", tmp_path / "home")
     monkeypatch.setattr(__main__, "KEPT", tmp_path / "bench.json")
-    monkeypatch.setattr(sys, "argv", ["bench", *only])
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
     __main__.main()
+    return json.loads(__main__.KEPT.read_text()) if __main__.KEPT.exists() else {}
+
+
+@pytest.mark.parametrize("only", [[], ["--part", "live"]])
+def test_all_that_is_measured_is_kept_and_shown_and_one_part_is_only_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only: list[str]
+) -> None:
+    kept = bench(monkeypatch, tmp_path, *only)
     printed = capsys.readouterr().out
-    wanted = ("0.062", "1.25", "900") if only else PRINTED
+    wanted = ("0.062", "1.25", "0.750", "900") if only else PRINTED
     assert [figure in printed for figure in PRINTED] == [figure in wanted for figure in PRINTED]
     if only:
-        assert not (tmp_path / "bench.json").exists()
+        assert not kept
     else:
-        kept = json.loads((tmp_path / "bench.json").read_text())
-        assert kept["machine"] == machine()
-        assert kept["fan_out"]["airflow"] == {"1": 0.125, "1000": 0.0625}
+        assert [found["machine"] for found in kept["measured"].values()] == [machine()] * 2
+        assert kept["year"] == FOUND["year"]
         assert kept["fan_out_live"]["airflow"] == WIDE
+
+
+def test_a_part_that_is_kept_replaces_its_own_figures_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench(monkeypatch, tmp_path)
+    monkeypatch.setattr(__main__, "software", lambda: {"python": "of another day"})
+    new = {**WIDE, "up": 1.25}
+    monkeypatch.setattr("tests.bench.test_bench.LIVE", LIVE[:1])
+    after = bench(monkeypatch, tmp_path, "--part", "live", "--keep", **{LIVE[0]: new})
+    assert after["fan_out_live"] == {"airflow": new, "dagster": before["fan_out_live"]["dagster"]}
+    assert after["measured"]["live"]["software"] == {"python": "of another day"}
+    assert after["measured"]["rest"] == before["measured"]["rest"]
+    unchanged = set(before) - {"fan_out_live", "measured"}
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
+
+
+def test_what_was_measured_before_a_part_failed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "software", Mock(side_effect=[{}, OSError("the second part fails")]))
+    with pytest.raises(OSError, match="the second part fails"):
+        bench(monkeypatch, tmp_path)
+    kept = json.loads((tmp_path / "bench.json").read_text())
+    assert list(kept["measured"]) == ["live"]
+    assert kept["fan_out_live"]["airflow"] == WIDE
 
 
 def test_parts_hold_all_that_is_measured_once() -> None:

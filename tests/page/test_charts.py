@@ -13,15 +13,15 @@ from bench.machine import machine
 from page import __main__, charts, drawing, kept
 
 FIRST = {"plain": 3.25, "airflow": 6.5, "prefect": 7.75, "dagster": 4.5}
-BENCH = {
-    "date": "2001-02-03",
-    "machine": machine() | {"cpu": "Made-up CPU"},
+MEASURED = {"date": "2001-02-03", "machine": machine() | {"cpu": "Made-up CPU"}}
+BENCH: dict[str, Any] = {
+    "measured": {"runs": MEASURED, "fan-out": MEASURED},
     "versions": {"plain": "Python 1", "airflow": "2.1", "prefect": "3.1", "dagster": "4.1"},
     "fan_out_repeats": {"times": 5, "up_to": 7},
-    "fan_out": {
-        "airflow": {"1": 0.5, "1000": 0.125},
-        "prefect": {"1": 0.25, "1000": 0.0125},
-        "dagster": {"1": 0.25, "1000": 0.05},
+    "fan_out_in_process": {
+        "airflow": {"version": "2.1", "per_task": {"1": 0.5, "1000": 0.125}},
+        "prefect": {"version": "3.1", "per_task": {"1": 0.25, "1000": 0.0125}},
+        "dagster": {"version": "4.1", "per_task": {"1": 0.25, "1000": 0.05}},
     },
     "imports": {"plain": 0.025, "airflow": 1.5, "prefect": 1.25, "dagster": 0.75},
     "tools": {tool: {"first_stage": seconds, "memory_mb": 100 * seconds} for tool, seconds in FIRST.items()},
@@ -92,7 +92,8 @@ def test_says_with_which_versions_when_and_where(tmp_path: Path, monkeypatch: py
 
 
 def test_marks_the_figures_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for chart in drawn(tmp_path, monkeypatch, machine=BENCH["machine"] | {"id": "another"}).values():
+    elsewhere = MEASURED | {"machine": machine() | {"id": "another"}}
+    for chart in drawn(tmp_path, monkeypatch, measured={"runs": elsewhere, "fan-out": elsewhere}).values():
         assert chart.text.startswith("Not measured on the machine that wrote this page. ")
 
 
@@ -101,7 +102,7 @@ def test_figures_of_an_older_benchmark_are_told_with_the_cure(tmp_path: Path, mo
         drawn(tmp_path, monkeypatch, fan_out_repeats={})
 
 
-@pytest.mark.parametrize("name", ["fan_out", "imports", "tools", "rows", "versions"])
+@pytest.mark.parametrize("name", ["fan_out_in_process", "imports", "tools", "rows", "versions"])
 def test_a_tool_that_was_not_measured_fails_the_build_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

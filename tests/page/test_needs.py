@@ -90,7 +90,7 @@ def test_code_is_counted_and_gets_no_sign() -> None:
 
 
 def test_cost_of_a_task_is_what_the_benchmark_has_and_gets_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("page.needs.bench", lambda: {"fan_out": {"airflow": {"1000": 0.25}}})
+    monkeypatch.setattr("page.needs.bench", lambda: {"fan_out_in_process": {"airflow": {"per_task": {"1000": 0.25}}}})
     found = answered({"id": "n", "text": "Small tasks", "measure": "task"}, [], {}).answers
     assert (found["airflow"].sign, found["airflow"].sentence) == ("", "250 ms a task.")
     assert found["prefect"].sentence == "Not measured yet; make bench does so."

@@ -18,7 +18,7 @@ def bench(seconds: float = 0.36) -> dict[str, Any]:
     """As `make bench` writes it: each task takes `seconds`, a start 36 s beyond plain Python's, a candidate 2 s."""
     return {
         "tools": {"plain": {"first_stage": 4.0, "stages": 18.0}, **{tool: {"first_stage": 40.0} for tool in TOOLS}},
-        "fan_out": {tool: {"100": seconds, "1000": seconds} for tool in TOOLS},
+        "fan_out_in_process": {tool: {"per_task": {"100": seconds, "1000": seconds}} for tool in TOOLS},
     }
 
 
@@ -84,7 +84,8 @@ def test_an_engine_that_was_measured_has_a_row_and_a_width_that_took_too_long_no
 
 
 @pytest.mark.parametrize(
-    ("part", "told"), [("fan_out", "fan_out.dagster.1000"), ("tools", "tools.dagster.first_stage")]
+    ("part", "told"),
+    [("fan_out_in_process", "fan_out_in_process.dagster.per_task.1000"), ("tools", "tools.dagster.first_stage")],
 )
 def test_a_missing_part_is_told_in_one_sentence(page: Path, part: str, told: str) -> None:
     found = bench()
