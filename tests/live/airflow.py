@@ -45,17 +45,16 @@ SESSION: dict[str, Path] = {}
 
 
 def pytest_configure() -> None:
-    """Airflow's settings, before its first import: the product's, and a second bundle with the Dags of the tests."""
+    """Airflow's settings, before its first import: the product's, and for each test a bundle with its Dags.
+
+    One bundle for all would be read as a whole by each `dag.test()`.
+    """
     import airflow_impl  # noqa: F401
 
     SESSION["home"] = Path(os.environ["TRIPTYCH_HOME"])
-    folder = SESSION["home"] / "dags of the tests"
-    folder.mkdir()
-    SESSION["dags"] = folder
-    for test in (ROOT / "tests").glob("*/*/test_airflow.py"):
-        (folder / f"{test.parent.name}.py").symlink_to(test)
-    bundles = json.loads(os.environ[BUNDLES])
-    bundles.append({**bundles[0], "name": "tests", "kwargs": {"path": str(folder)}})
+    SESSION["dags"] = SESSION["home"] / "dags of the tests"
+    tests = sorted((ROOT / "tests").glob("*/*/test_airflow.py"))
+    bundles = [product_bundle(), *(bundle_of(test, SESSION["dags"] / test.parent.name) for test in tests)]
     os.environ[BUNDLES] = json.dumps(bundles)
     add_plugins()
 
@@ -249,18 +248,29 @@ def kept_up(component: str, folder: Path) -> str:
     return f"(while :; do {component.removeprefix('exec ')}; while [ -e {file} ]; do sleep 0.2; done; done)"
 
 
-def bundle_of(dags: Path, folder: Path) -> dict[str, str]:
-    """The setting for a bundle with this file alone: to read those of all tests takes a minute."""
-    folder.mkdir()
-    (folder / dags.name).symlink_to(dags)
-    first, *_ = json.loads(os.environ[BUNDLES])
-    return {BUNDLES: json.dumps([{**first, "name": "test", "kwargs": {"path": str(folder)}}])}
+def bundle_of(test: Path, folder: Path) -> dict[str, Any]:
+    """A bundle with the Dags of this test, as Airflow's setting has it."""
+    folder.mkdir(parents=True)
+    (folder / f"{test.parent.name}.py").symlink_to(test)
+    return {**product_bundle(), "name": test.parent.name, "kwargs": {"path": str(folder)}}
+
+
+def product_bundle() -> dict[str, Any]:
+    product, *_ = json.loads(os.environ[BUNDLES])
+    return dict(product)
 
 
 def product_alone() -> dict[str, str]:
     """The setting for the product's bundle alone."""
-    product, *_ = json.loads(os.environ[BUNDLES])
-    return {BUNDLES: json.dumps([product])}
+    return {BUNDLES: json.dumps([product_bundle()])}
+
+
+def live_alone() -> dict[str, str]:
+    """The setting for the product's bundle, and those of the tests that run in the session's live engine."""
+    product, *tests = json.loads(os.environ[BUNDLES])
+    texts = [next(Path(test["kwargs"]["path"]).iterdir()).read_text("utf-8") for test in tests]
+    live = [test for test, text in zip(tests, texts, strict=True) if "mark.live" in text and "own_engine" not in text]
+    return {BUNDLES: json.dumps([product, *live])}
 
 
 @contextlib.contextmanager
@@ -269,7 +279,7 @@ def started(
 ) -> Iterator[Engine]:
     """Airflow at work, with a metadata database of its own; all that it keeps, its log too, is in the folder.
 
-    It knows the Dags of the file `dags`, or else the product's and those of all tests.
+    It knows the Dags of the file `dags`, or else those that `changed` or this process's environment names.
     """
     from airflow_impl import home, ui
 
@@ -286,7 +296,7 @@ def started(
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
     if dags:
-        environment |= bundle_of(dags, folder / "dags")
+        environment |= {BUNDLES: json.dumps([bundle_of(dags, folder / "dags")])}
     components = [*(kept_up(component, folder) for component in ui.COMPONENTS), "wait"]
     command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
     health = f"{url}/api/v2/monitor/health"
@@ -300,7 +310,7 @@ def started(
 def engine() -> Engine:
     """The session's live engine; started on first use."""
     folder = tempfile.mkdtemp(dir=SESSION["home"], prefix="live ")  # a new one, if the first start has failed
-    return RUNNING.enter_context(started(Path(folder)))
+    return RUNNING.enter_context(started(Path(folder), CHANGED | live_alone()))
 
 
 @pytest.fixture

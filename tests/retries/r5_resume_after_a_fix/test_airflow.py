@@ -42,7 +42,8 @@ def test_r5_resume_after_a_fix(live: Engine, tmp_path: Path, scenario: Scenario)
         "fit 2": "success",
     }
 
-    dag_file = SESSION["dags"] / f"{Path(__file__).parent.name}.py"
+    name = Path(__file__).parent.name
+    dag_file = SESSION["dags"] / name / f"{name}.py"
     dag_file.unlink()
     dag_file.write_text(Path(__file__).read_text().replace('"b.csv"', '"new name of b.csv"'))  # mends the code
     try:
