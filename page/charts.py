@@ -31,7 +31,8 @@ def charts() -> list[Chart]:
 def fan_out(bench: Bench) -> Chart:
     few, repeats = (part(bench, "fan_out_repeats", name) for name in ("up_to", "times"))
     text = (
-        "A run plans a list of numbers, hands each to a task that returns it, and adds them up; shown are its seconds "
+        "A run has six tasks one after the other, the last of which makes a list of numbers; each number is handed to "
+        "a task that returns it, and one more task adds them up. Shown are its seconds, by the tool's own record, "
         "divided by its tasks, so that a narrow run bears the cost of the run itself. Airflow runs it by `dag.test()`, "
         "one task after the other in one process; Prefect in as many threads as there are cores, with its server "
         "beside it; Dagster by `execute_in_process`, one step after the other. All three keep their records in SQLite, "
