@@ -26,13 +26,13 @@ help: ## this help
 demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
 	@$(python) -m tools.demo
 
-test: $(all) ## every test, in all environments, or a part: TOOL=prefect, SCENARIO=R4
+test: $(all) ## every test but those of test-cluster, in all environments, or a part: TOOL=prefect, SCENARIO=R4
 	@$(python) -m tools.test $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL") $(if $(SCENARIO),--scenario "$$SCENARIO")
 
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
 
-test-cluster: $(all) ## the conformance suite on each tool's distributed engine, and S5: [TOOL=airflow]
+test-cluster: $(all) ## the conformance suite on each tool's distributed engine, S3 and S5: [TOOL=airflow]
 	@$(python) -m tools.test --cluster $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw
