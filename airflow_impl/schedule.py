@@ -5,6 +5,8 @@ calendar: on the first of a month it says that the flights of the month before a
 for that asset, runs for the same partition.
 """
 
+from datetime import timedelta
+
 from airflow.sdk import CronPartitionTimetable, dag, task
 
 from airflow_impl.assets import FLIGHTS
@@ -12,7 +14,13 @@ from airflow_impl.assets import FLIGHTS
 
 @dag(
     # The partition is the month that has just ended: one step of the calendar before the run.
-    schedule=CronPartitionTimetable("0 0 1 * *", timezone="UTC", run_offset=-1, key_format="%Y-%m"),
+    schedule=CronPartitionTimetable(
+        "0 0 1 * *",
+        timezone="UTC",
+        run_offset=-1,
+        key_format="%Y-%m",
+        run_immediately=timedelta(0),  # by default it runs at once in the first three days of a month
+    ),
     is_paused_upon_creation=True,
     default_args={"owner": "triptych"},
     tags=["triptych"],

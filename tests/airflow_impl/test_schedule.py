@@ -1,6 +1,6 @@
 """The monthly schedule: off until someone switches it on, and then for the month that has just ended."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,11 @@ from tests.live.airflow import Engine, Run
 from tests.live.watch import until
 
 
-def test_next_run_is_for_the_month_that_has_just_ended() -> None:
+def test_next_run_is_on_the_first_for_the_month_that_has_then_just_ended() -> None:
     airflow_home.prepare()
     schedule = DagModel.get_current("monthly_schedule")
     assert schedule.next_dagrun_create_after.day == 1
+    assert schedule.next_dagrun_create_after > datetime.now(UTC)
     assert schedule.next_dagrun_partition_key == f"{schedule.next_dagrun_create_after - timedelta(days=1):%Y-%m}"
 
 
