@@ -26,7 +26,8 @@ def main() -> None:
     old = PAGE.read_text("utf-8")
     bench = json.loads(BENCH.read_text("utf-8"))
     new = fill(fill(old, "overhead", overhead(bench, kept())), "training", training(bench))
-    new = fill(new, "engines", engines(bench))
+    for name, table in (("engines", engines), ("cores", cores), ("hand-over", hand_over)):
+        new = fill(new, name, table(bench))
     if "--check" not in sys.argv:
         PAGE.write_text(new, "utf-8")
     elif old != new:
@@ -81,22 +82,53 @@ def pipelines(bench: dict[str, Any], tool: str) -> tuple[float, float]:
 
 def engines(bench: dict[str, Any]) -> str:
     """What a task costs where servers and workers run it, a row for each engine that was measured."""
-    head = ["", "100 wide", f"{WIDTH:,} wide", "the one as a multiple of the other", "peak MB"]
+    head = ["", f"Seconds a task, {EACH} wide", f"{WIDTH:,} wide", "Ratio", f"{CANDIDATES:,} tasks", "Peak MB"]
     found = [
         (f"{row.capitalize()} {each['version']}, {mode}", each)
         for mode in ("live", "distributed")
         for row, each in bench.get(f"fan_out_{mode}", {}).items()
     ]
-    if not found:
-        return "Not measured yet.\n"
-    return table_of([head, ["---"] * len(head), *([label, *costs(each, bench)] for label, each in found)])
+    return measured([head, *([label, *costs(each, bench)] for label, each in found)])
 
 
 def costs(engine: dict[str, Any], bench: dict[str, Any]) -> list[str]:
     narrow, wide = (engine["per_task"][str(width)] for width in (EACH, WIDTH))
     late = f"not within {bench['fan_out_repeats']['limit_seconds'] / 60:.0f} min"
     seconds = [f"{each:.3f}" if each else late for each in (narrow, wide)]
-    return [*seconds, f"{wide / narrow:.2f}" if narrow and wide else "–", f"{engine['memory_mb']:.0f}"]
+    growth = f"{wide / narrow:.2f}" if narrow and wide else "–"
+    return [*seconds, growth, hours(wide * (CANDIDATES + FIXED)) if wide else "–", f"{engine['memory_mb']:.0f}"]
+
+
+def cores(bench: dict[str, Any]) -> str:
+    """How much sooner nine fits end that are two at once, a row for each tool."""
+    head = ["", "One at a time", "Two at once", "Speed-up"]
+    found = bench.get("two_cores", {})
+    rows = [
+        [row.capitalize(), f"{each['one']:.1f} s", f"{each['two']:.1f} s", f"{each['ratio']:.2f}"]
+        for row, each in found.items()
+    ]
+    return measured([head, *rows])
+
+
+def hand_over(bench: dict[str, Any]) -> str:
+    """What it takes to hand the features' file from a stage to the next, a row for each kind of store."""
+    head = ["", "Written", "Fetched", "To write", "To read first", "To read again"]
+    found = bench.get("hand_over", {})
+    rows = [
+        [
+            way.capitalize(),
+            *(f"{each[name] / 1e6:.1f} MB" for name in ("bytes_written", "bytes_fetched")),
+            *(f"{each[name]:.1f} ms" for name in ("write", "first_read", "later_read")),
+        ]
+        for way, each in found.items()
+    ]
+    return measured([head, *rows])
+
+
+def measured(rows: list[list[str]]) -> str:
+    """A table of a head and rows, if there are any."""
+    head, *others = rows
+    return table_of([head, ["---"] * len(head), *others]) if others else "Not measured yet.\n"
 
 
 def figure(found: Any, *names: str) -> float:

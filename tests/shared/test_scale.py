@@ -9,7 +9,7 @@ import pytest
 from tools import scale
 from tools.scenarios import TOOLS
 
-PARTS = ("overhead", "training", "engines")
+PARTS = ("overhead", "training", "engines", "cores", "hand-over")
 EVIDENCE = {"D8": {tool: {"obvious": {"facts": {"seconds": 551.0}}} for tool in TOOLS}}
 EMPTY = "".join(f"Before {name}.\n<!-- begin {name} (generated) -->\n<!-- end {name} -->\n" for name in PARTS)
 
@@ -79,8 +79,21 @@ def test_an_engine_that_was_measured_has_a_row_and_a_width_that_took_too_long_no
     scale.BENCH.write_text(json.dumps(bench() | {"fan_out_repeats": {"limit_seconds": 720}, **more}), "utf-8")
     scale.main()
     found = rows(page)
-    assert found["Dagster-forkserver 3.0, live"] == ["2.000", "not within 12 min", "–", "700"]
-    assert found["Airflow 3.0, distributed"] == ["0.500", "0.750", "1.50", "700"]
+    assert found["Dagster-forkserver 3.0, live"] == ["2.000", "not within 12 min", "–", "–", "700"]
+    assert found["Airflow 3.0, distributed"] == ["0.500", "0.750", "1.50", "2.08 h", "700"]
+
+
+def test_cores_and_hand_overs_have_rows_as_soon_as_they_are_measured(page: Path) -> None:
+    scale.main()
+    assert page.read_text("utf-8").count("Not measured yet.") == 3
+
+    way = {"bytes_written": 7e6, "bytes_fetched": 0, "write": 33.51, "first_read": 3, "later_read": 1}
+    more = {"two_cores": {"airflow": {"one": 40.5, "two": 27.0, "ratio": 1.5}}, "hand_over": {"folder": way}}
+    scale.BENCH.write_text(json.dumps(bench() | more), "utf-8")
+    scale.main()
+    found = rows(page)
+    assert found["Airflow"] == ["40.5 s", "27.0 s", "1.50"]
+    assert found["Folder"] == ["7.0 MB", "0.0 MB", "33.5 ms", "3.0 ms", "1.0 ms"]
 
 
 @pytest.mark.parametrize(
