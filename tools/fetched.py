@@ -1,7 +1,6 @@
 """What `uv sync` says, on standard input, made short: each large package that has come, and how much is left."""
 
 import re
-import signal
 import sys
 
 MB = {"KiB": 0.001, "MiB": 1.0, "GiB": 1000.0}
@@ -10,7 +9,6 @@ HIDDEN = re.compile(r" [-+~] |Using CPython|Creating virtual|warning: Failed to 
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ends with uv, which has the last word
     left: dict[str, float] = {}
     for line in sys.stdin:
         if begun := re.match(r"Downloading (\S+) \(([\d.]+)(...)\)", line):

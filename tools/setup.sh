@@ -38,5 +38,7 @@ echo "Setting up the environment for $1, once, in .local/env/$1 …"
 export UV_PYTHON UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_CACHE_DIR=.local/cache/uv UV_HTTP_TIMEOUT=180
 export UV_PROJECT_ENVIRONMENT=".local/env/$1"
 rm -f ".local/env/$1/.ready"
-{ "$uv" sync --frozen --no-progress --group "$1" && touch ".local/env/$1/.ready"; } 2>&1 | "$python" tools/fetched.py
+# What tells of it ignores Ctrl-C, also while it loads: it ends with uv.
+{ "$uv" sync --frozen --no-progress --group "$1" && touch ".local/env/$1/.ready"; } 2>&1 |
+    (trap '' INT && exec "$python" tools/fetched.py)
 test -f ".local/env/$1/.ready"
