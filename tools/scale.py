@@ -81,12 +81,14 @@ def pipelines(bench: dict[str, Any], tool: str) -> tuple[float, float]:
 
 
 def engines(bench: dict[str, Any]) -> str:
-    """What a task costs where servers and workers run it, a row for each engine that was measured."""
+    """What a task costs in one process, and where servers and workers run it: a row for each that was measured."""
     head = ["", f"Seconds a task, {EACH} wide", f"{WIDTH:,} wide", "Ratio", f"{CANDIDATES:,} tasks", "Peak MB"]
     found = [
-        (f"{row.capitalize()} {each['version']}, {mode}", each)
-        for mode in ("live", "distributed")
+        (f"{row.capitalize()} {each['version']}, {mode.replace('_', ' ')}", each)
+        for mode in ("in_process", "live", "distributed")
+        for tool in TOOLS
         for row, each in bench.get(f"fan_out_{mode}", {}).items()
+        if row.startswith(tool)
     ]
     return measured([head, *([label, *costs(each, bench)] for label, each in found)])
 
