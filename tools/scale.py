@@ -90,7 +90,7 @@ def engines(bench: dict[str, Any]) -> str:
         for row, each in bench.get(f"fan_out_{mode}", {}).items()
         if row.startswith(tool)
     ]
-    return measured([head, *([label, *costs(each, bench)] for label, each in found)])
+    return table_if_measured([head, *([label, *costs(each, bench)] for label, each in found)])
 
 
 def costs(engine: dict[str, Any], bench: dict[str, Any]) -> list[str]:
@@ -109,7 +109,7 @@ def cores(bench: dict[str, Any]) -> str:
         [row.capitalize(), f"{each['one']:.1f} s", f"{each['two']:.1f} s", f"{each['ratio']:.2f}"]
         for row, each in found.items()
     ]
-    return measured([head, *rows])
+    return table_if_measured([head, *rows])
 
 
 def hand_over(bench: dict[str, Any]) -> str:
@@ -124,10 +124,10 @@ def hand_over(bench: dict[str, Any]) -> str:
         ]
         for way, each in found.items()
     ]
-    return measured([head, *rows])
+    return table_if_measured([head, *rows])
 
 
-def measured(rows: list[list[str]]) -> str:
+def table_if_measured(rows: list[list[str]]) -> str:
     """A table of a head and rows, if there are any."""
     head, *others = rows
     return table_of([head, ["---"] * len(head), *others]) if others else "Not measured yet.\n"

@@ -1,22 +1,35 @@
 """The monthly schedule: off until someone switches it on, and then for the month that has just ended."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+import pendulum
 import pytest
 from airflow.models.dag import DagModel
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.timetables.base import TimeRestriction
+from airflow.utils.session import create_session
 
 from airflow_impl import home as airflow_home
 from tests.live.airflow import Engine, Run
 from tests.live.watch import until
 
 
-def test_next_run_is_on_the_first_for_the_month_that_has_then_just_ended() -> None:
+def test_next_run_is_for_the_month_that_has_then_just_ended() -> None:
     airflow_home.prepare()
     schedule = DagModel.get_current("monthly_schedule")
     assert schedule.next_dagrun_create_after.day == 1
-    assert schedule.next_dagrun_create_after > datetime.now(UTC)
     assert schedule.next_dagrun_partition_key == f"{schedule.next_dagrun_create_after - timedelta(days=1):%Y-%m}"
+
+
+@pytest.mark.parametrize("day", [1, 2, 15, 31])
+def test_switched_on_at_whatever_day_it_waits_for_the_next_first(day: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow_home.prepare()
+    with create_session() as session:
+        timetable = SerializedDagModel.get_dag("monthly_schedule", session=session).timetable
+    monkeypatch.setattr("airflow.timetables.trigger.utcnow", lambda: pendulum.datetime(2013, 5, day, 2))
+    following = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=TimeRestriction(None, None, False))
+    assert (following.run_after, following.partition_key) == (pendulum.datetime(2013, 6, 1), "2013-05")
 
 
 def test_schedule_is_off_and_the_pipeline_is_not() -> None:
