@@ -78,7 +78,7 @@ def observe(run: Any, assets: list[Any], months: tuple[str | None, str | None]) 
         return sorted(str(facts(record)["of"]) for record in models(dg.AssetKey("source"), month, graph, instance))
 
     graph = dg.Definitions(assets).resolve_asset_graph()
-    with dg.DagsterInstance.local_temp() as instance:
+    with dg.DagsterInstance.local_temp(overrides={"telemetry": {"enabled": False}}) as instance:
         ended = [run(window, instance) for window in (["2013-05", "2013-06"], ["2013-06", "2013-07"])]
         may, june = map(forward, months)
     return {

@@ -30,16 +30,19 @@ def model(config: Flights, features: int) -> str:
     return f"model of {features} rows"
 
 
+QUIET = {"telemetry": {"enabled": False}}
+
+
 def obvious(folder: Path) -> dg.DagsterInstance:
     """An instance with the package's event log storage around Dagster's own."""
     config = {"base_dir": str(folder / "runs")}
     own = {"module": "dagster._core.storage.event_log", "class": "SqliteEventLogStorage", "config": config}
     storage = {"module": "dagster_openlineage", "class": "OpenLineageEventLogStorage", "config": {"wrapped": own}}
-    return dg.DagsterInstance.local_temp(str(folder), overrides={"event_log_storage": storage})
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"event_log_storage": storage, **QUIET})
 
 
 def idiom(folder: Path) -> dg.DagsterInstance:
-    return dg.DagsterInstance.local_temp(str(folder))
+    return dg.DagsterInstance.local_temp(str(folder), overrides=QUIET)
 
 
 def translate(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:

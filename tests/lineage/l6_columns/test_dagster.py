@@ -50,7 +50,7 @@ def written(dep: dg.TableColumnDep) -> str:
 
 
 def observe(features: Any) -> dict[str, Any]:
-    with dg.DagsterInstance.local_temp() as instance:
+    with dg.DagsterInstance.local_temp(overrides={"telemetry": {"enabled": False}}) as instance:
         success = run(features, instance, wrong=False)
         found = recorded(instance)
         passed = run(features, instance, wrong=True)
