@@ -16,6 +16,8 @@ STOP_SECONDS = 4.0
 
 def main() -> None:
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+    for early in signal.sigpending():  # while they are blocked, what came before the child was there has not reached it
+        child.send_signal(early)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # goes to the whole group: the child decides when it ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_after_parent, daemon=True).start()

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from shared.lib.ports import free_port
-from shared.runtime import guard, servers
+from shared.runtime import guard, interrupt, servers
 from shared.settings import ROOT
 from tests.live.watch import alive
 
 SERVE = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
 CHILD = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1).pid, flush=True); "
+UNBLOCK = "from shared.runtime import interrupt; interrupt.while_loading(); "
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
 
@@ -90,6 +91,15 @@ def test_server_ends_also_when_the_block_fails(tmp_path: Path) -> None:
         raise ValueError("from the block")
 
     assert process.poll() is not None
+
+
+def test_interrupt_that_comes_before_the_command_is_there_reaches_it() -> None:
+    with interrupt.held():
+        process = servers.guarded([sys.executable, "-c", UNBLOCK + "import time; time.sleep(60)"])
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(20) == interrupt.EXIT_CODE
 
 
 def test_environment_is_added_to_ones_own(tmp_path: Path) -> None:
