@@ -79,7 +79,8 @@ def wait_until(
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+        # Over HTTP `verify` verifies nothing: without it the certificates are loaded, each time, which takes 40 ms.
+        return httpx.get(url, timeout=5, trust_env=False, verify=False).status_code == 200
     except httpx.HTTPError:
         return False
 
