@@ -297,6 +297,9 @@ def started(
     environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
     if dags:
         environment |= {BUNDLES: json.dumps([bundle_of(dags, folder / "dags")])}
+        # Its tasks need nothing of the pipeline, which the scheduler would load from there before it starts.
+        paths = environment["PYTHONPATH"].split(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path != str(home.HERE / "config"))
     components = [*(kept_up(component, folder) for component in ui.COMPONENTS), "wait"]
     command = ["sh", "-c", " & ".join(components if restarts else ui.COMPONENTS)]
     health = f"{url}/api/v2/monitor/health"
