@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import playwright.sync_api
 import pytest
-from playwright.sync_api import Error, Page, Request, sync_playwright
+from playwright.sync_api import Error, Page, Request, expect, sync_playwright
 
 WHERE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The browser's own errands, which are not the page's.
@@ -19,6 +19,7 @@ QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-gpu",  # where there is none, the processor plays its part
 ]
 MISSING = (
     "no browser: install Chromium (Debian: apt-get install chromium), or run `python -m playwright install chromium`"
@@ -87,6 +88,15 @@ def leave(shown: Page) -> str:
     address = shown.url
     shown.goto("about:blank")
     return address
+
+
+def follow(shown: Page, path: str) -> None:
+    """Lead the pages that are open to another one of theirs as a link does: they are not loaded anew."""
+    shows = shown.locator("body").inner_text()
+    go = "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }"
+    shown.evaluate(go, path)
+    expect(shown.locator("body")).not_to_have_text(shows, use_inner_text=True)
+    shown.wait_for_timeout(500)  # some pages ask again and again: there is no end to wait for
 
 
 def is_local(url: str) -> bool:

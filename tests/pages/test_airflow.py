@@ -22,7 +22,7 @@ from shared.settings import Settings
 from tests.faults import Kill
 from tests.live.airflow import Engine, Run, conf
 from tests.live.watch import until
-from tests.pages.browser import Browser, leave
+from tests.pages.browser import Browser, follow, leave
 from tests.pages.ui import ui
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -156,9 +156,9 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(
     lists = ("dags", "dag_runs", "task_instances", "assets", "xcoms", "pools", "plugins", "variables", "connections")
     paths = [f"dags/{DAG}{tab}" for tab in dag_tabs] + [f"dags/{DAG}/runs/{quote(run.run_id)}{tab}" for tab in run_tabs]
     with chromium.page(tmp_path) as shown:
-        for path in ("", *paths, *lists, "providers", "events", "jobs", "required_actions"):
-            shown.goto(f"{place.url}/{path}")
-            shown.wait_for_load_state("networkidle")
+        shown.goto(place.url)
+        for path in (*paths, *lists, "providers", "events", "jobs", "required_actions"):
+            follow(shown, f"/{path}")
             assert not shown.get_by_text("Page Not Found").count(), path
         shown.goto(f"{place.url}/docs")
 
