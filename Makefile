@@ -1,6 +1,6 @@
 # Every target sets up what it needs. Needs only Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-cluster scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve cluster screenshots page kubernetes-check clean
+.PHONY: help demo test test-fast test-pages test-cluster scenarios scenario lint format bench plain airflow prefect dagster airflow-ui prefect-ui dagster-ui mlflow-ui lineage lineage-graph monitor which-tool demo-lineage serve cluster screenshots page kubernetes-check clean
 
 MONTH ?= 2013-06
 TOOL ?= plain
@@ -26,13 +26,16 @@ help: ## this help
 demo: $(all) ## two months, in plain Python and in the three orchestrators; one table that compares them
 	@$(python) -m tools.demo
 
-test: $(all) ## every test but those of test-cluster, in all environments, or a part: TOOL=prefect, SCENARIO=R4
+test: $(all) ## every test but those of test-pages and test-cluster, or a part: TOOL=prefect, SCENARIO=R4
 	@$(python) -m tools.test $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL") $(if $(SCENARIO),--scenario "$$SCENARIO")
 
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
 
-test-cluster: $(all) ## the conformance suite on each tool's distributed engine, S3 and S5: [TOOL=airflow]
+test-pages: $(all) ## what a person does on the tools' own pages, in Chromium: [TOOL=airflow]
+	@$(python) -m tools.test --pages $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
+
+test-cluster: $(all) ## the conformance suite on each tool's distributed engine, S2, S3 and S5: [TOOL=airflow]
 	@$(python) -m tools.test --cluster $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
 
 scenarios: $(call env,dagster) ## how each tool does in each scenario; keeps what the last `make test` saw

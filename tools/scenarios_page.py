@@ -40,7 +40,7 @@ def page() -> str:
 INTRODUCTION = """# The scenarios
 
 Made by `make format` from each scenario's `scenario.toml` and [evidence.json](evidence.json), which `make scenarios`
-keeps from what `make test` recorded (S3, S5: `make test-cluster`). Answers and facts are read from the tool's own
+keeps from what `make test` recorded (S2, S3, S5: `make test-cluster`). Answers and facts are read from the tool's own
 records; the sentence under the table is the author's.
 *obvious* is the code that the tool's docs teach first; *idiom* is what its best users write. The grade is computed:
 

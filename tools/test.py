@@ -1,6 +1,6 @@
 """Every test, in all environments: `python -m tools.test [--tool TOOL] [--scenario ID] [pytest's arguments]`.
 
-`--cluster` runs the conformance suite instead, on each tool's distributed engine.
+`--pages` runs what a person does on the tools' own pages instead; `--cluster` what needs their distributed engines.
 Shows which test runs in each environment and each failure at once, and ends with one line over all of them.
 """
 
@@ -34,10 +34,10 @@ from tools.demo import python_of
 
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
-AT_ONCE = os.cpu_count() or 2
-# What needs no engine runs beside the others, one at a time: those wait for theirs half of the time, and it gives way
-# to them (not where Linux shares cores by session). What needs no orchestrator is tested once, in the smallest
-# environment. The longest first, and Dagster's in two parts, so that the last ones end at about the same time.
+CORES = os.cpu_count() or 2
+# What needs no engine gives way to the others (not where Linux shares cores by session), one at a time of it. What
+# needs no orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in two parts, so
+# that the last ones end at about the same time.
 BESIDE = ("dagster shared", "dagster conformance", "airflow conformance")
 IN_PROCESS = [f"tests/conformance/test_{name}.py" for name in ("conformance", "lineage", "openlineage", "traces")]
 OTHERS = [
@@ -46,22 +46,18 @@ OTHERS = [
     if str(path.relative_to(ROOT)) not in IN_PROCESS
 ]
 FILES = {
-    "dagster shared": [
-        "tests/shared",
-        "tests/page",
-        "tests/bench",
-        "tests/pages/test_mlflow.py",
-        "tests/pages/test_serving.py",
-    ],
+    "dagster shared": ["tests/shared", "tests/page", "tests/bench"],
     "dagster conformance": IN_PROCESS,
     "airflow conformance": IN_PROCESS,
     "prefect": ["tests/conformance", "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
     "airflow": [*OTHERS, "tests/airflow_impl", "tests/mistakes/test_airflow.py"],
     "dagster": ["tests/mistakes/test_dagster.py"],
     "dagster others": [*OTHERS, "tests/dagster_impl"],
+}
+PAGES = {
     "airflow pages": ["tests/pages/test_airflow.py"],
     "prefect pages": ["tests/pages/test_prefect.py"],
-    "dagster pages": ["tests/pages/test_dagster.py"],
+    "dagster pages": [f"tests/pages/test_{name}.py" for name in ("dagster", "mlflow", "serving")],
 }
 CLUSTERS = {f"{tool} cluster": ["tests/conformance/test_conformance.py"] for tool in scenarios.TOOLS}
 console = Console(highlight=False)
@@ -135,9 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the tests in all environments.")
     parser.add_argument("--tool", choices=scenarios.TOOLS, help="in this tool's environment only")
     parser.add_argument("--scenario", type=str.upper, help="only the three tests of this scenario, such as R4")
-    parser.add_argument("--cluster", action="store_true", help="conformance and other slow tests of the clusters")
+    parser.add_argument("--pages", action="store_true", help="the tests in a browser of the tools' own pages")
+    parser.add_argument("--cluster", action="store_true", help="conformance and scenarios on the clusters")
     chosen, arguments = parser.parse_known_args()
-    jobs = jobs_for(chosen.tool, chosen.scenario, CLUSTERS if chosen.cluster else FILES)
+    jobs = jobs_for(chosen.tool, chosen.scenario, PAGES if chosen.pages else CLUSTERS if chosen.cluster else FILES)
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     interrupt.while_waiting()
@@ -202,11 +199,13 @@ def run_all(jobs: list[Job], arguments: list[str]) -> None:
 
 
 def has_room(job: Job, running: list[Job]) -> bool:
-    """Whether the job may start: as many as there are cores, and one beside them; those of clusters one by one."""
-    beside = sum(each.name in BESIDE for each in running)
+    """Whether the job may start: one more than there are cores, as tests wait for their engine a part of the time."""
     if job.name in CLUSTERS:
         return not running
-    return not beside if job.name in BESIDE else len(running) - beside < AT_ONCE
+    if job.name in PAGES:  # a browser waits for nothing
+        return len(running) < CORES
+    beside = any(each.name in BESIDE for each in running)
+    return len(running) <= CORES and not (beside and job.name in BESIDE)
 
 
 def tell(job: Job, event: dict[str, Any]) -> None:
