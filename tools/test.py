@@ -35,9 +35,9 @@ from tools.demo import python_of
 EVIDENCE = ROOT / ".local" / "evidence"
 SCRATCH = ROOT / ".local" / "test"
 CORES = os.cpu_count() or 2
-# What needs no engine gives way to the others (not where Linux shares cores by session), one at a time of it. What
-# needs no orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in two parts, so
-# that the last ones end at about the same time.
+# What needs no engine gives way to the others (not where Linux shares cores by session), one part of it at a time.
+# What needs no orchestrator is tested once, in the smallest environment. The longest first, and Dagster's in two parts,
+# so that the last ones end at about the same time.
 BESIDE = ("dagster shared", "dagster conformance", "airflow conformance")
 IN_PROCESS = [f"tests/conformance/test_{name}.py" for name in ("conformance", "lineage", "openlineage", "traces")]
 OTHERS = [
@@ -134,7 +134,8 @@ def main() -> None:
     parser.add_argument("--pages", action="store_true", help="the tests in a browser of the tools' own pages")
     parser.add_argument("--cluster", action="store_true", help="conformance and scenarios on the clusters")
     chosen, arguments = parser.parse_known_args()
-    jobs = jobs_for(chosen.tool, chosen.scenario, PAGES if chosen.pages else CLUSTERS if chosen.cluster else FILES)
+    parts = PAGES if chosen.pages else CLUSTERS if chosen.cluster else FILES
+    jobs = jobs_for(chosen.tool, chosen.scenario, FILES | CLUSTERS if chosen.scenario else parts)
     for folder in (EVIDENCE, SCRATCH):
         folder.mkdir(parents=True, exist_ok=True)
     interrupt.while_waiting()
@@ -167,7 +168,7 @@ def jobs_for(tool: str | None, scenario: str | None, parts: dict[str, list[str]]
     for name, files in parts.items():
         mine = [one for one in found if one.text.get("part", "") == name.partition(" ")[2]]
         if scenario:
-            files, mine = [], [one for one in found if one.id == scenario and name in scenarios.TOOLS]
+            files, mine = [], [one for one in mine if one.id == scenario]
         tests = [str(one.test(name.split()[0]).relative_to(ROOT)) for one in mine]
         there = [file for file in [*tests, *files] if (ROOT / file).exists()]
         if there and tool in (None, name.split()[0]):
@@ -200,7 +201,7 @@ def run_all(jobs: list[Job], arguments: list[str]) -> None:
 
 def has_room(job: Job, running: list[Job]) -> bool:
     """Whether the job may start: one more than there are cores, as tests wait for their engine a part of the time."""
-    if job.name in CLUSTERS:
+    if job.name in CLUSTERS:  # each has a dozen servers
         return not running
     if job.name in PAGES:  # a browser waits for nothing
         return len(running) < CORES

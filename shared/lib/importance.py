@@ -15,7 +15,7 @@ def importance(model: RoutedModel, target: pl.DataFrame, seed: int) -> list[Row]
 
     Columns: origin, feature and importance, in units of the Brier score.
     Breiman, Machine Learning 45 (2001). scikit-learn's permutation_importance does the same with one prediction for
-    each feature, which takes several times as long: most of the time of evaluate.
+    each feature, which takes several times as long.
     """
     rows: list[Row] = []
     for origin in sorted(model.models or {}):

@@ -70,6 +70,7 @@ def test_interrupted_before_it_has_begun_a_run_leaves_nothing(number: signal.Sig
         [*COMMAND, str(source)], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         while not takes_sigterm(process.pid):
+            assert process.poll() is None, process.stdout.read()
             time.sleep(0.01)
         os.killpg(process.pid, number)
         output, _ = process.communicate(timeout=SECONDS)

@@ -157,6 +157,7 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(
     paths = [f"dags/{DAG}{tab}" for tab in dag_tabs] + [f"dags/{DAG}/runs/{quote(run.run_id)}{tab}" for tab in run_tabs]
     with chromium.page(tmp_path) as shown:
         shown.goto(place.url)
+        shown.wait_for_load_state("networkidle")
         for path in (*paths, *lists, "providers", "events", "jobs", "required_actions"):
             follow(shown, f"/{path}")
             assert not shown.get_by_text("Page Not Found").count(), path

@@ -30,9 +30,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 MONTH = "2013-06"
 FAMILIES = ["logistic", "tests.shared.families:waiting"]  # the second one waits until the test lets it go on
-SECTIONS = ("dashboard", "flows", "deployments", "work-pools", "work-pools/create", "blocks", "blocks/catalog")
-SECTIONS += ("variables", "automations", "events", "concurrency-limits", "artifacts", "settings")
-IN_V1 = ("dashboard", "deployments", "blocks/catalog", "settings")  # the old pages, a click away
+NAMES = ("dashboard", "flows", "deployments", "work-pools", "work-pools/create", "blocks", "blocks/catalog")
+NAMES += ("variables", "automations", "events", "concurrency-limits", "artifacts", "settings")
+SECTIONS = tuple(f"/v2/{name}" for name in NAMES)
+IN_V1 = ("/runs", "/deployments", "/blocks/catalog", "/settings")  # the old pages, a click away
 expect.set_options(timeout=60_000)
 
 
@@ -237,11 +238,11 @@ def test_tour_of_the_pages_asks_nothing_outside_this_machine(
     shown: UI, first: str, tmp_path: Path, chromium: Browser
 ) -> None:
     with chromium.page(tmp_path) as browser:
-        for path in ("/docs", "/api/docs", "/redoc", "/v2/runs", "/runs"):
+        for path, sections in {"/docs": (), "/api/docs": (), "/redoc": (), "/": IN_V1, "/v2/runs": SECTIONS}.items():
             browser.goto(shown.url + path)
             browser.wait_for_load_state("networkidle")
-            for other in {"/v2/runs": SECTIONS, "/runs": IN_V1}.get(path, ()):
-                follow(browser, path.replace("runs", other))
+            for section in sections:
+                follow(browser, section)
         browser.goto(first)
         for tab in ("Details", "Logs", "Task Runs", "Artifacts", "Parameters"):
             browser.get_by_role("tab", name=tab).click()
