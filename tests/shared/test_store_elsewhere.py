@@ -38,6 +38,12 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let S3's client give up at the first error: with its own tries and waits it may take more than two minutes."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
 def files() -> fsspec.AbstractFileSystem:
     return fsspec.filesystem("s3", use_listings_cache=False)
 
@@ -106,7 +112,7 @@ def test_missing_object_is_named(machines: tuple[Settings, Settings]) -> None:
         store.local(file, machines[0])
 
 
-@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.usefixtures("one_try", "elsewhere")
 def test_upload_that_is_cut_leaves_nothing(
     machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +147,7 @@ def check_whole(file: File, reader: Settings) -> None:
     assert store.local(file, reader).read_bytes() == WHOLE
 
 
+@pytest.mark.usefixtures("one_try")
 def test_store_that_does_not_answer_may_do_so_later(
     machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
