@@ -38,6 +38,9 @@ CHANGED = {
 }
 """The settings that the tests change (settings.toml), as Airflow reads them from the environment."""
 
+IDLE = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1"}
+"""Airflow's default: with the 0.2 s of `make airflow-ui` the scheduler works more while there is nothing to do."""
+
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 ENDED = ("success", "failed")
 RUNNING = contextlib.ExitStack()
@@ -294,7 +297,7 @@ def started(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"AIRFLOW_HOME": str(folder / "airflow"), "TRIPTYCH_HOME": str(folder / "home")}
-    environment |= ui.variables(url, port) | Kill(folder / "orders").env | changed
+    environment |= ui.variables(url, port) | Kill(folder / "orders").env | IDLE | changed
     if dags:
         environment |= {BUNDLES: json.dumps([bundle_of(dags, folder / "dags")])}
         # Its tasks need nothing of the pipeline, which the scheduler would load from there before it starts.
