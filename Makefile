@@ -32,7 +32,7 @@ test: $(all) ## every test but those of test-pages and test-cluster, or a part: 
 test-fast: $(all) ## the tests that need no server and little time, in all environments
 	@$(python) -m tools.test -m "not live and not slow"
 
-test-pages: $(all) ## what a person does on the tools' own pages, in Chromium: [TOOL=airflow]
+test-pages: $(all) ## what a person does on the tools' pages and the comparison's, in Chromium: [TOOL=airflow]
 	@$(python) -m tools.test --pages $(if $(filter command environment,$(firstword $(origin TOOL))),--tool "$$TOOL")
 
 test-cluster: $(all) ## the conformance suite on each tool's distributed engine, S2, S3 and S5: [TOOL=airflow]

@@ -1,6 +1,6 @@
 """Every test, in all environments: `python -m tools.test [--tool TOOL] [--scenario ID] [pytest's arguments]`.
 
-`--pages` runs what a person does on the tools' own pages instead; `--cluster` what needs their distributed engines.
+`--pages` runs what a person does on pages, in a browser, instead; `--cluster` what needs the distributed engines.
 Shows which test runs in each environment and each failure at once, and ends with one line over all of them.
 """
 
@@ -45,8 +45,10 @@ OTHERS = [
     for path in sorted((ROOT / "tests" / "conformance").glob("test_*.py"))
     if str(path.relative_to(ROOT)) not in IN_PROCESS
 ]
+IN_BROWSER = "tests/page/test_browser.py"
+OF_PAGE = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "page").glob("test_*.py"))]
 FILES = {
-    "dagster shared": ["tests/shared", "tests/page", "tests/bench"],
+    "dagster shared": ["tests/shared", "tests/bench", *(path for path in OF_PAGE if path != IN_BROWSER)],
     "dagster conformance": IN_PROCESS,
     "airflow conformance": IN_PROCESS,
     "prefect": ["tests/conformance", "tests/prefect_impl", "tests/mistakes/test_prefect.py"],
@@ -57,7 +59,7 @@ FILES = {
 PAGES = {
     "airflow pages": ["tests/pages/test_airflow.py"],
     "prefect pages": ["tests/pages/test_prefect.py"],
-    "dagster pages": [f"tests/pages/test_{name}.py" for name in ("dagster", "mlflow", "serving")],
+    "dagster pages": [*(f"tests/pages/test_{name}.py" for name in ("dagster", "mlflow", "serving")), IN_BROWSER],
 }
 CLUSTERS = {f"{tool} cluster": ["tests/conformance/test_conformance.py"] for tool in scenarios.TOOLS}
 console = Console(highlight=False)
@@ -131,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the tests in all environments.")
     parser.add_argument("--tool", choices=scenarios.TOOLS, help="in this tool's environment only")
     parser.add_argument("--scenario", type=str.upper, help="only the three tests of this scenario, such as R4")
-    parser.add_argument("--pages", action="store_true", help="the tests in a browser of the tools' own pages")
+    parser.add_argument("--pages", action="store_true", help="the tests of pages, in a browser")
     parser.add_argument("--cluster", action="store_true", help="conformance and scenarios on the clusters")
     chosen, arguments = parser.parse_known_args()
     parts = PAGES if chosen.pages else CLUSTERS if chosen.cluster else FILES
