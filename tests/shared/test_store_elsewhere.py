@@ -40,7 +40,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let S3's client give up at the first error: with its own tries and waits it may take more than two minutes."""
+    """Let S3's client give up at the first error: it would try again and wait, now and then for minutes."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 
