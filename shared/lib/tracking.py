@@ -4,7 +4,9 @@ import json
 import logging
 import re
 import sqlite3
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -186,12 +188,23 @@ def kill(orchestrator_run: str, settings: Settings) -> None:
     """Mark MLflow's runs as killed that still belong to an orchestrator's run that has been stopped."""
     if not (settings.mlflow_server or settings.mlflow_database.exists()):
         return
+    close_interrupted_query()
     store, experiment = client(settings), experiment_id(settings)
     for parent in store.search_runs([experiment], f"tags.`{ORCHESTRATOR_RUN}` = '{orchestrator_run}'"):
         nested = store.search_runs([experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'")
         for run in (*nested, parent):
             if run.info.status == "RUNNING":
                 store.set_terminated(run.info.run_id, "KILLED")
+
+
+def close_interrupted_query() -> None:
+    """Close the query in which the interrupt came that is being handled: it keeps SQLite's lock while a frame has it.
+
+    At an error SQLAlchemy does so; at an interrupt it gives the connection up and leaves the cursor as it is.
+    """
+    _, error, _ = sys.exc_info()
+    if error and not isinstance(error, Exception):
+        traceback.clear_frames(error.__traceback__)
 
 
 @contextmanager
@@ -202,6 +215,7 @@ def finishing(run_id: str, settings: Settings) -> Iterator[MlflowClient]:
     try:
         yield store
     except BaseException as error:
+        close_interrupted_query()
         store.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     store.set_terminated(run_id)

@@ -9,8 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.entities import ViewType
+from sqlalchemy import event
 
 from shared.contracts import Candidate, Features, File, PermanentError, Plan, TransientError
 from shared.lib import registry, tracking
@@ -146,6 +149,48 @@ def test_run_that_ends_in_an_error_is_failed_or_killed_and_the_error_passes(
         raise error
 
     assert status(run_id, settings) == ended
+
+
+@pytest.fixture
+def interrupted(settings: Settings) -> Callable[[], None]:
+    """Asks MLflow's database, and gets an interrupt when SQLite has begun to answer."""
+    store = tracking.client(settings)._tracking_client.store
+
+    def interrupt(cursor: sqlite3.Cursor, statement: str, parameters: Any, context: Any) -> None:
+        if statement.startswith("SELECT "):
+            event.remove(store.engine, "do_execute", interrupt)
+            cursor.execute(statement, parameters)
+            raise KeyboardInterrupt
+
+    def ask() -> None:
+        event.listen(store.engine, "do_execute", interrupt)
+        store.search_runs([tracking.experiment_id(settings)], "", ViewType.ALL)
+
+    return ask
+
+
+def test_run_that_is_interrupted_in_a_query_is_killed_and_the_interrupt_passes(
+    settings: Settings, interrupted: Callable[[], None]
+) -> None:
+    run_id = tracking.start_parent(FEATURES, "a", None, settings)
+
+    with pytest.raises(KeyboardInterrupt), tracking.finishing(run_id, settings):
+        interrupted()
+
+    assert status(run_id, settings) == "KILLED"
+
+
+def test_runs_of_an_orchestrators_run_are_killed_though_an_interrupt_in_a_query_is_being_handled(
+    settings: Settings, interrupted: Callable[[], None]
+) -> None:
+    run_id = tracking.start_parent(FEATURES, "a", None, settings)
+
+    try:
+        interrupted()
+    except KeyboardInterrupt:
+        tracking.kill("a", settings)
+
+    assert status(run_id, settings) == "KILLED"
 
 
 def test_run_that_has_been_running_for_hours_is_marked_as_killed(settings: Settings) -> None:
