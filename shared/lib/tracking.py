@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import sqlalchemy.exc
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -42,13 +43,13 @@ for noisy in NOISY:
 
 @contextmanager
 def outage_is_transient() -> Iterator[None]:
-    """Raise TransientError, in place of SQLite's or MLflow's own error, if the database stays locked.
+    """Raise TransientError, in place of SQLite's, SQLAlchemy's or MLflow's own error, if the database stays locked.
 
     Likewise if MLflow's server does not answer, after MLflow's own tries.
     """
     try:
         yield
-    except (sqlite3.OperationalError, MlflowException) as error:
+    except (sqlite3.OperationalError, sqlalchemy.exc.OperationalError, MlflowException) as error:
         if silent := SILENT.match(str(error)):
             raise TransientError(
                 f"MLflow's server does not answer ({silent[1]}); see to it that MLFLOW_TRACKING_URI is right and the "

@@ -16,7 +16,7 @@ from mlflow.entities import ViewType
 from sqlalchemy import event
 
 from shared.contracts import Candidate, Features, File, PermanentError, Plan, TransientError
-from shared.lib import registry, tracking
+from shared.lib import mlflow_database, registry, tracking
 from shared.lib.code_version import code_version
 from shared.settings import Settings
 
@@ -96,6 +96,20 @@ def test_locked_database_is_told_in_one_sentence_to_a_new_process(
 
     with pytest.raises(TransientError, match=LOCKED):
         ask(settings)
+
+
+@pytest.mark.slow
+def test_database_that_is_locked_while_mlflow_opens_it_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    settings.mlflow.mkdir()
+    mlflow_database.create(settings)
+    monkeypatch.setattr(mlflow_database, "check_whole", lambda *_: None)  # the lock comes after it
+    with closing(sqlite3.connect(settings.mlflow_database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TransientError, match=LOCKED), tracking.outage_is_transient():
+            tracking.client(settings)
 
 
 @pytest.mark.slow
